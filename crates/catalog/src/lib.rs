@@ -1,0 +1,1 @@
+//! The list of dialects, passes and phases, and the default pipeline.

@@ -1,0 +1,1 @@
+//! salsa: inputs and one query per phase.

@@ -1,0 +1,1 @@
+//! Diagnostics: codes, places, and the one renderer.

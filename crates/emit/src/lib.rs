@@ -1,0 +1,1 @@
+//! Wrapper to C++ hosts, loops to C++ kernels.

@@ -1,0 +1,1 @@
+//! Export archives, 2.6 to today, to aten.

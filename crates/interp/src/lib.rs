@@ -1,0 +1,1 @@
+//! The evaluator over OpDef::eval: the oracle of every pass test.

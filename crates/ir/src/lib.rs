@@ -1,0 +1,1 @@
+//! The IR core: bodies, op definitions, parser, printer, verifier, rewriter.

@@ -1,0 +1,1 @@
+//! The output package: what PyTorch's loader reads.

@@ -1,0 +1,1 @@
+//! Pass definitions, legality, textual pipelines, the runner and reproducers.

@@ -1,0 +1,1 @@
+//! Loads model libraries without PyTorch: the C shim, the container client, tensors.

@@ -1,0 +1,1 @@
+//! Symbolic sizes: normal form, ranges, egg rules, srepr reader, C++ printer.

@@ -1,0 +1,1 @@
+//! Test support: the .ir harness, seeded inputs, the executed-queries helper.

@@ -1,0 +1,1 @@
+//! Finds and runs the host compiler; target CPUs; the object cache.

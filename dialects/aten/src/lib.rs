@@ -1,0 +1,1 @@
+//! What the archive says: ATen operators by their schema.

@@ -1,0 +1,1 @@
+//! Kernels: iteration spaces, loads, scalar arithmetic, reductions, structured kernels.

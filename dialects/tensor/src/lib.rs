@@ -1,0 +1,1 @@
+//! Pure operators on tensors with symbolic shapes.

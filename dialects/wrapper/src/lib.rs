@@ -1,0 +1,1 @@
+//! The host program: every statement the printed wrapper has, one op each.

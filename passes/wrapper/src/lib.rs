@@ -1,0 +1,1 @@
+//! Passes over wrapper: memory planning, reuse, size hoisting.
