@@ -1,1 +1,33 @@
-//! Pass definitions, legality, textual pipelines, the runner and reproducers.
+//! Passes: what they are, how a list of them is written and run, and what a failure leaves behind.
+//!
+//! - A [`PassDef`] is a pass as data: name, documentation, options, and a plain function from one
+//!   [`Unit`] to the next. Passes are listed by hand, crate by crate; nothing registers itself.
+//! - [`Legality`] says which ops may remain. It is checked at the end of a phase always, and after
+//!   each pass on request.
+//! - [`parse_steps`] reads a list of passes from text and [`print_steps`] prints it back.
+//! - A [`Runner`] runs the list. It alone verifies, compares, counts, validates and catches; what a
+//!   user sees of a run goes through [`Observer`].
+//! - A [`Repro`] is what a failure leaves: one file that replays it.
+//! - [`rules`] is the one driver of rewrite rules.
+//!
+//! **Architecture invariant:** a pass sees a unit, its options and the target; no database, no
+//! file, no clock, no environment. The interpreter comes in as a callback ([`Evaluate`]).
+
+mod cx;
+mod def;
+mod legality;
+mod repro;
+pub mod rules;
+mod run;
+mod steps;
+mod target;
+mod unit;
+
+pub use cx::PassCx;
+pub use def::{OptionDef, OptionValue, PassDef, RunFn};
+pub use legality::Legality;
+pub use repro::{Repro, Replay, parse_repro};
+pub use run::{Evaluate, Failure, Observer, Outcome, PassEvent, Phase, Runner, Silent};
+pub use steps::{Step, check_order, parse_steps, print_steps};
+pub use target::Target;
+pub use unit::{Unit, per_function};

@@ -1,0 +1,328 @@
+// Two-dimensional convolutions.
+//
+// A convolution is the contraction of gemm.cpp whose rows are output pixels and
+// whose runs are filter positions: a row is a list of pointers into the image, and
+// nothing is unfolded in memory. Depthwise convolutions have no contraction over
+// channels and get a loop of their own.
+#include "gemm_block.h"
+#include "vec_math.h"
+
+namespace tt {
+namespace {
+
+bool depthwise(const tt_conv2d &p) { return p.groups == p.c && p.groups == p.oc; }
+
+// The image that the kernels walk: the input itself, or a padded channels-last
+// copy of it.
+struct view {
+  const float *data;
+  int64_t h, w, sn, sh, sw;    // channels are adjacent
+  int64_t pad_t, pad_l;        // zeros that are not in memory
+  int64_t taps_h, taps_w, kc;  // runs: filter rows x filter columns of kc floats
+};
+
+// Few channels make short runs. In a padded copy the filter's columns are adjacent
+// too, and a whole filter row is one run.
+bool copies(const tt_conv2d &p) {
+  const bool whole_rows = p.groups == 1 && p.kw > 1 && p.dil_w == 1 && p.c < 16;
+  return p.in_c != 1 || whole_rows;
+}
+int64_t copy_h(const tt_conv2d &p) { return max64(p.h + p.pad_t + p.pad_b, (p.oh - 1) * p.stride_h + (p.kh - 1) * p.dil_h + 1); }
+int64_t copy_w(const tt_conv2d &p) { return max64(p.w + p.pad_l + p.pad_r, (p.ow - 1) * p.stride_w + (p.kw - 1) * p.dil_w + 1); }
+
+// One row of the copy.
+void copy_row(const tt_conv2d &p, const float *input, int64_t n, int64_t y, int64_t width, float *to) {
+  const int64_t from_y = y - p.pad_t;
+  const int64_t left = p.pad_l * p.c, right = (width - p.pad_l - p.w) * p.c;
+  if (from_y < 0 || from_y >= p.h) {
+    __builtin_memset(to, 0, width * p.c * sizeof(float));
+    return;
+  }
+  __builtin_memset(to, 0, left * sizeof(float));
+  to += left;
+  const float *from = input + n * p.in_n + from_y * p.in_h;
+  int64_t x = 0;
+  if (p.in_w == 1)
+    for (; x + 4 <= p.w; x += 4) {
+      int64_t c = 0;
+      for (; c + 4 <= p.c; c += 4) transpose4(from + x + c * p.in_c, p.in_c, to + x * p.c + c, p.c);
+      for (; c < p.c; c++)
+        for (int64_t i = x; i < x + 4; i++) to[i * p.c + c] = from[i + c * p.in_c];
+    }
+  for (; x < p.w; x++)
+    for (int64_t c = 0; c < p.c; c++) to[x * p.c + c] = from[x * p.in_w + c * p.in_c];
+  __builtin_memset(to + p.w * p.c, 0, right * sizeof(float));
+}
+
+view look(const tt_conv2d &p, const float *input, float *copy, int threads) {
+  view v;
+  v.taps_h = p.kh;
+  v.taps_w = p.kw;
+  v.kc = p.c / p.groups;
+  if (!copies(p)) {
+    v.data = input;
+    v.h = p.h;
+    v.w = p.w;
+    v.sn = p.in_n;
+    v.sh = p.in_h;
+    v.sw = p.in_w;
+    v.pad_t = p.pad_t;
+    v.pad_l = p.pad_l;
+    return v;
+  }
+  v.data = copy;
+  v.h = copy_h(p);
+  v.w = copy_w(p);
+  v.sw = p.c;
+  v.sh = v.w * p.c;
+  v.sn = v.h * v.sh;
+  v.pad_t = v.pad_l = 0;
+  if (p.groups == 1 && p.dil_w == 1) {
+    v.taps_w = 1;
+    v.kc *= p.kw;
+  }
+  const int64_t rows = p.n * v.h;
+  const int nt = worth(double(rows) * v.sh, threads);
+#pragma omp parallel for schedule(static) num_threads(nt) if (nt > 1)
+  for (int64_t i = 0; i < rows; i++) copy_row(p, input, i / v.h, i % v.h, v.w, copy + i * v.sh);
+  return v;
+}
+
+// ---------------------------------------------------------------------------
+// Contractions
+
+struct scratch {
+  int64_t rows, tile, bytes;
+};
+scratch part_scratch(const tt_conv2d &p) {
+  // Runs are at most kh * kw; joining a filter row makes fewer, of more floats.
+  const int64_t taps = p.kh * p.kw, kc = p.c / p.groups, panels = ceil_div(p.oc / p.groups, NR);
+  scratch s;
+  s.rows = 0;
+  s.tile = round64(MC * taps * sizeof(float *));
+  s.bytes = s.tile + round64(max64(block_tile(taps, kc, panels), block_tile(p.kh, kc * p.kw, panels)) * sizeof(float));
+  return s;
+}
+
+// The pointers of output pixels [row0, row0 + nrows), in the order of block::rows.
+void point(const tt_conv2d &p, const view &v, const float *zeros, int64_t row0, int64_t nrows, const float **rows) {
+  const int64_t taps = v.taps_h * v.taps_w;
+  int64_t x = row0 % p.ow, y = row0 / p.ow % p.oh, n = row0 / p.ow / p.oh;
+  const int64_t filled = ceil_div(nrows, MR) * MR;
+  for (int64_t i = 0; i < filled; i++) {
+    const float **to = rows + i / MR * taps * MR + i % MR;
+    const float *image = v.data + n * v.sn;
+    const int64_t y0 = y * p.stride_h - v.pad_t, x0 = x * p.stride_w - v.pad_l;
+    for (int64_t ky = 0; ky < v.taps_h; ky++) {
+      const int64_t iy = y0 + ky * p.dil_h;
+      const bool row_in = iy >= 0 && iy < v.h;
+      for (int64_t kx = 0; kx < v.taps_w; kx++, to += MR) {
+        const int64_t ix = x0 + kx * p.dil_w;
+        *to = row_in && ix >= 0 && ix < v.w ? image + iy * v.sh + ix * v.sw : zeros;
+      }
+    }
+    if (i + 1 >= nrows) continue;  // rows that fill up the tile repeat the last
+    if (++x == p.ow) {
+      x = 0;
+      if (++y == p.oh) y = 0, n++;
+    }
+  }
+}
+
+void contract(const tt_conv2d &p, const view &v, const float *packed, const float *zeros, tt_epilogue epilogue, void *ctx, char *mem,
+              int threads) {
+  const int64_t pixels = p.n * p.oh * p.ow, cg = p.c / p.groups, og = p.oc / p.groups;
+  const int64_t k = p.kh * p.kw * cg, group_panels = ceil_div(og, NR);
+  const scratch s = part_scratch(p);
+  const grid g = cut(pixels, p.groups * group_panels, k, threads);
+#pragma omp parallel for schedule(static, 1) num_threads(g.parts()) if (g.parts() > 1)
+  for (int i = 0; i < g.parts(); i++) {
+    int64_t t0, t1, p0, p1;
+    g.part(i, t0, t1, p0, p1);
+    char *mine = mem + i * s.bytes;
+    const float **rows = (const float **)(mine + s.rows);
+    block x;
+    x.rows = rows;
+    x.taps = v.taps_h * v.taps_w;
+    x.kc = v.kc;
+    x.n = og;
+    x.tile = (float *)(mine + s.tile);
+    x.epilogue = epilogue;
+    x.ctx = ctx;
+    x.batch = 0;
+    const int64_t end = min64(t1 * MR, pixels);
+    for (x.row0 = t0 * MR; x.row0 < end; x.row0 += MC) {
+      x.nrows = min64(MC, end - x.row0);
+      point(p, v, zeros, x.row0, x.nrows, rows);
+      for (int64_t group = p0 / group_panels; group * group_panels < p1; group++) {
+        const int64_t first = group * group_panels;
+        x.panel0 = max64(p0 - first, 0);
+        x.panel1 = min64(p1 - first, group_panels);
+        x.offset = group * cg;
+        x.b = packed + group * tt_packed_b_size(k, og);
+        x.col0 = group * og;
+        run_block(x);
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------------------
+// Depthwise
+
+constexpr int L = TT_VEC_BYTES / 4 < NR ? TT_VEC_BYTES / 4 : NR;
+typedef vec<float, L>::V V;
+constexpr int64_t BLOCK_C = 64;  // channels and pixels of one call of the epilogue
+constexpr int64_t BLOCK_X = 32;
+
+TT_INLINE V load_v(const float *p) {
+  V v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+
+// A filter position that lies inside the image: where its inputs and weights are.
+struct tap {
+  int64_t in, weight;
+};
+
+// PX neighbouring pixels (`step` floats apart) x NV vectors of channels.
+template <int PX, int NV>
+TT_INLINE void depthwise_tile(const float *in, int64_t step, const float *weights, const tap *taps, int64_t ntaps, float *tile) {
+  V acc[PX][NV];
+  for (int i = 0; i < PX; i++)
+    for (int v = 0; v < NV; v++) acc[i][v] = V{};
+  for (int64_t t = 0; t < ntaps; t++) {
+    const float *a = in + taps[t].in, *b = weights + taps[t].weight;
+    V w[NV];
+    for (int v = 0; v < NV; v++) w[v] = load_v(b + v * L);
+    for (int i = 0; i < PX; i++)
+      for (int v = 0; v < NV; v++) acc[i][v] = raw::fma(load_v(a + i * step + v * L), w[v], acc[i][v]);
+  }
+  for (int i = 0; i < PX; i++)
+    for (int v = 0; v < NV; v++) __builtin_memcpy(tile + i * BLOCK_C + v * L, &acc[i][v], sizeof(V));
+}
+
+// PX pixels x `channels` channels. `before` channels lie to the left of these in
+// the image: the last vector may start there, computing some of them again.
+template <int PX>
+void depthwise_pixels(const float *in, int64_t step, const float *weights, const tap *taps, int64_t ntaps, int64_t before, int64_t channels,
+                      float *tile) {
+  int64_t c = 0;
+  for (; c + 2 * L <= channels; c += 2 * L) depthwise_tile<PX, 2>(in + c, step, weights + c, taps, ntaps, tile + c);
+  for (; c + L <= channels; c += L) depthwise_tile<PX, 1>(in + c, step, weights + c, taps, ntaps, tile + c);
+  if (c == channels) return;
+  if (before + channels >= L) {
+    c = channels - L;
+    depthwise_tile<PX, 1>(in + c, step, weights + c, taps, ntaps, tile + c);
+    return;
+  }
+  for (; c < channels; c++)
+    for (int i = 0; i < PX; i++) {
+      float sum = 0;
+      for (int64_t t = 0; t < ntaps; t++) sum += in[i * step + c + taps[t].in] * weights[c + taps[t].weight];
+      tile[i * BLOCK_C + c] = sum;
+    }
+}
+
+int64_t depthwise_scratch(const tt_conv2d &p) {
+  return round64(p.kh * p.kw * sizeof(tap)) + round64((BLOCK_X * BLOCK_C + L) * sizeof(float));
+}
+
+void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_epilogue epilogue, void *ctx, char *mem, int threads) {
+  const int64_t cblocks = ceil_div(p.c, BLOCK_C), units = p.n * p.oh * cblocks;
+  const int nt = worth(double(units) * p.ow * min64(p.c, BLOCK_C) * p.kh * p.kw / 8, threads);
+  const int64_t bytes = depthwise_scratch(p), step = p.stride_w * v.sw;
+#pragma omp parallel for schedule(static, 1) num_threads(nt) if (nt > 1)
+  for (int i = 0; i < nt; i++) {
+    tap *taps = (tap *)(mem + i * bytes);
+    // Room on the left for a vector that starts before the block.
+    float *tile = (float *)(mem + i * bytes + round64(p.kh * p.kw * sizeof(tap))) + L;
+    for (int64_t u = units * i / nt; u < units * (i + 1) / nt; u++) {
+      const int64_t row = u / cblocks, c0 = u % cblocks * BLOCK_C, channels = min64(BLOCK_C, p.c - c0);
+      const int64_t y0 = row % p.oh * p.stride_h - v.pad_t;
+      const float *in = v.data + row / p.oh * v.sn + c0;
+      // Pixels whose filter columns all lie inside are done four at a time.
+      const int64_t reach = (p.kw - 1) * p.dil_w;
+      const int64_t x_in = ceil_div(v.pad_l, p.stride_w);
+      const int64_t x_out = v.w + v.pad_l - reach <= 0 ? 0 : ceil_div(v.w + v.pad_l - reach, p.stride_w);
+      for (int64_t xb = 0; xb < p.ow; xb += BLOCK_X) {
+        const int64_t xe = min64(xb + BLOCK_X, p.ow);
+        bool inner = false;
+        int64_t ntaps = 0;
+        for (int64_t x = xb; x < xe;) {
+          const bool four = x >= x_in && x + 4 <= xe && x + 4 <= x_out;
+          const int64_t x0 = x * p.stride_w - v.pad_l;
+          if (!(four && inner)) {
+            // Positions outside the image are zero and add nothing.
+            ntaps = 0;
+            for (int64_t ky = 0; ky < p.kh; ky++)
+              for (int64_t kx = 0; kx < p.kw; kx++) {
+                const int64_t iy = y0 + ky * p.dil_h, ix = x0 + kx * p.dil_w;
+                if (iy < 0 || iy >= v.h || ix < 0 || ix >= v.w) continue;
+                taps[ntaps].in = iy * v.sh + kx * p.dil_w * v.sw;
+                taps[ntaps++].weight = (ky * p.kw + kx) * p.c;
+              }
+            inner = four;
+          }
+          float *to = tile + (x - xb) * BLOCK_C;
+          if (four)
+            depthwise_pixels<4>(in + x0 * v.sw, step, packed + c0, taps, ntaps, c0, channels, to);
+          else
+            depthwise_pixels<1>(in + x0 * v.sw, step, packed + c0, taps, ntaps, c0, channels, to);
+          x += four ? 4 : 1;
+        }
+        epilogue(ctx, tile, BLOCK_C, 0, row * p.ow + xb, xe - xb, c0, channels);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tt
+
+using namespace tt;
+
+int64_t tt_conv2d_packed_size(const tt_conv2d *p) {
+  if (depthwise(*p)) return p->c * p->kh * p->kw;
+  return p->groups * tt_packed_b_size(p->kh * p->kw * (p->c / p->groups), p->oc / p->groups);
+}
+
+void tt_conv2d_pack(const tt_conv2d *p, const float *w, int64_t s_o, int64_t s_i, int64_t s_h, int64_t s_w, float *packed) {
+  if (depthwise(*p)) {
+    for (int64_t y = 0; y < p->kh; y++)
+      for (int64_t x = 0; x < p->kw; x++)
+        for (int64_t c = 0; c < p->c; c++) *packed++ = w[c * s_o + y * s_h + x * s_w];
+    return;
+  }
+  const int64_t cg = p->c / p->groups, og = p->oc / p->groups;
+  for (int64_t o0 = 0; o0 < p->oc; o0 += og)
+    for (int64_t j0 = 0; j0 < og; j0 += NR)
+      for (int64_t y = 0; y < p->kh; y++)
+        for (int64_t x = 0; x < p->kw; x++)
+          for (int64_t c = 0; c < cg; c++)
+            for (int64_t j = j0; j < j0 + NR; j++) *packed++ = j < og ? w[(o0 + j) * s_o + c * s_i + y * s_h + x * s_w] : 0.0f;
+}
+
+int64_t tt_conv2d_workspace(const tt_conv2d *p, int threads) {
+  const int64_t part = depthwise(*p) ? depthwise_scratch(*p) : part_scratch(*p).bytes;
+  const int64_t copy = copies(*p) ? p->n * copy_h(*p) * copy_w(*p) * p->c : 0;
+  return 64 + round64(p->c * sizeof(float)) + round64(copy * sizeof(float)) + part * max64(threads, 1);
+}
+
+void tt_conv2d_f32(const tt_conv2d *p, const float *input, const float *packed, tt_epilogue epilogue, void *ctx, void *workspace,
+                   int threads) {
+  if (p->n <= 0 || p->oc <= 0 || p->oh <= 0 || p->ow <= 0) return;
+  char *mem = align64(workspace);
+  float *zeros = (float *)mem;
+  mem += round64(p->c * sizeof(float));
+  float *copy = (float *)mem;
+  if (copies(*p)) mem += round64(p->n * copy_h(*p) * copy_w(*p) * p->c * sizeof(float));
+  const view v = look(*p, input, copy, threads);
+  if (depthwise(*p)) {
+    run_depthwise(*p, v, packed, epilogue, ctx, mem, threads);
+  } else {
+    __builtin_memset(zeros, 0, p->c * sizeof(float));
+    contract(*p, v, packed, zeros, epilogue, ctx, mem, threads);
+  }
+}

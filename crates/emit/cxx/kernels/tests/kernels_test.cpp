@@ -1,0 +1,212 @@
+// The structured kernels against plain loops in double.
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vector>
+
+#include "../kernels.h"
+
+static int failures = 0, cases = 0;
+static uint32_t seed = 1;
+static float rnd() {
+  seed = seed * 1664525u + 1013904223u;
+  return float(int32_t(seed) >> 8) / float(1 << 23);
+}
+static std::vector<float> random_floats(int64_t n) {
+  std::vector<float> v(n);
+  for (auto &x : v) x = rnd();
+  return v;
+}
+
+// Collects tiles into a plain matrix, and counts how often each element came.
+struct sink {
+  int64_t m, n;
+  std::vector<float> out;
+  std::vector<int> hits;
+  sink(int64_t batch, int64_t m, int64_t n) : m(m), n(n), out(batch * m * n, NAN), hits(batch * m * n) {}
+};
+static void collect(void *ctx, const float *tile, int64_t ld, int64_t batch, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {
+  sink &s = *(sink *)ctx;
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < cols; j++) {
+      int64_t at = (batch * s.m + row0 + i) * s.n + col0 + j;
+      if (row0 + i >= s.m || col0 + j >= s.n) {
+        printf("FAILED: tile outside the result\n");
+        failures++;
+        return;
+      }
+      s.out[at] = tile[i * ld + j];
+#pragma omp atomic
+      s.hits[at]++;
+    }
+}
+
+// A workspace with guard bytes behind it.
+struct space {
+  std::vector<char> bytes;
+  int64_t size;
+  space(int64_t size) : bytes(size + 64, 0x5a), size(size) {}
+  void *get() { return bytes.data(); }
+  bool intact() const {
+    for (int i = 0; i < 64; i++)
+      if (bytes[size + i] != 0x5a) return false;
+    return true;
+  }
+};
+
+static void compare(const char *what, const std::vector<float> &got, const std::vector<double> &want, double terms) {
+  cases++;
+  for (size_t i = 0; i < want.size(); i++) {
+    double e = fabs(got[i] - want[i]);
+    if (!(e <= 1e-6 * (terms + 4)) && !(isnan(got[i]) && isnan(want[i]))) {
+      printf("FAILED %s: [%zu] %g, not %g\n", what, i, got[i], want[i]);
+      failures++;
+      return;
+    }
+  }
+}
+static void finish(const char *what, sink &s, const space &w, const std::vector<double> &want, double terms) {
+  for (int h : s.hits)
+    if (h != 1) {
+      printf("FAILED %s: an element was finished %d times\n", what, h);
+      failures++;
+      return;
+    }
+  if (!w.intact()) {
+    printf("FAILED %s: wrote past the workspace\n", what);
+    failures++;
+  }
+  compare(what, s.out, want, terms);
+}
+
+static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t) {
+  char what[128];
+  snprintf(what, sizeof what, "gemm %ldx%ldx%ld%s%s", (long)m, (long)n, (long)k, a_t ? " At" : "", b_t ? " Bt" : "");
+  auto a = random_floats(m * k), b = random_floats(k * n);
+  int64_t ar = a_t ? 1 : k, ak = a_t ? m : 1, bk = b_t ? 1 : n, bn = b_t ? k : 1;
+  std::vector<double> want(m * n);
+  for (int64_t i = 0; i < m; i++)
+    for (int64_t j = 0; j < n; j++) {
+      double s = 0;
+      for (int64_t l = 0; l < k; l++) s += double(a[i * ar + l * ak]) * b[l * bk + j * bn];
+      want[i * n + j] = s;
+    }
+  std::vector<float> packed(tt_packed_b_size(k, n));
+  tt_pack_b_f32(b.data(), k, n, bk, bn, packed.data());
+  std::vector<float> first;
+  for (int threads : {1, 2, 3, 8}) {
+    sink s(1, m, n);
+    space w(tt_gemm_workspace(m, n, k, threads));
+    tt_gemm_f32(m, n, k, a.data(), ar, ak, packed.data(), collect, &s, w.get(), threads);
+    finish(what, s, w, want, k);
+    if (threads == 1) first = s.out;
+    if (!first.empty() && memcmp(first.data(), s.out.data(), first.size() * 4)) {
+      printf("FAILED %s: depends on threads\n", what);
+      failures++;
+    }
+  }
+}
+
+static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool broadcast) {
+  char what[128];
+  snprintf(what, sizeof what, "bmm %ldx%ldx%ldx%ld%s%s", (long)batch, (long)m, (long)n, (long)k, b_t ? " Bt" : "", broadcast ? " bc" : "");
+  auto a = random_floats(batch * m * k), b = random_floats(batch * k * n);
+  int64_t bb = broadcast ? 0 : k * n, bk = b_t ? 1 : n, bn = b_t ? k : 1;
+  std::vector<double> want(batch * m * n);
+  for (int64_t z = 0; z < batch; z++)
+    for (int64_t i = 0; i < m; i++)
+      for (int64_t j = 0; j < n; j++) {
+        double s = 0;
+        for (int64_t l = 0; l < k; l++) s += double(a[(z * m + i) * k + l]) * b[z * bb + l * bk + j * bn];
+        want[(z * m + i) * n + j] = s;
+      }
+  for (int threads : {1, 2, 5}) {
+    sink s(batch, m, n);
+    space w(tt_bmm_workspace(batch, m, n, k, threads));
+    tt_bmm_f32(batch, m, n, k, a.data(), m * k, k, 1, b.data(), bb, bk, bn, collect, &s, w.get(), threads);
+    finish(what, s, w, want, k);
+  }
+}
+
+struct conv_case {
+  int64_t n, h, w, c, oc, kh, kw, stride, pad, dil, groups;
+};
+static void conv(const conv_case &q, bool nchw) {
+  tt_conv2d p;
+  p.n = q.n, p.h = q.h, p.w = q.w, p.c = q.c, p.oc = q.oc, p.kh = q.kh, p.kw = q.kw;
+  p.stride_h = p.stride_w = q.stride, p.dil_h = p.dil_w = q.dil;
+  p.pad_t = p.pad_l = p.pad_b = p.pad_r = q.pad;
+  if (q.kw > 2 && q.pad > 0) p.pad_r = q.pad - 1;  // sides may differ
+  p.groups = q.groups;
+  p.oh = (p.h + p.pad_t + p.pad_b - p.dil_h * (p.kh - 1) - 1) / p.stride_h + 1;
+  p.ow = (p.w + p.pad_l + p.pad_r - p.dil_w * (p.kw - 1) - 1) / p.stride_w + 1;
+  p.in_n = q.h * q.w * q.c;
+  if (nchw)
+    p.in_c = q.h * q.w, p.in_h = q.w, p.in_w = 1;
+  else
+    p.in_c = 1, p.in_w = q.c, p.in_h = q.w * q.c;
+  char what[160];
+  snprintf(what, sizeof what, "conv n%ld %ldx%ld c%ld oc%ld k%ldx%ld s%ld p%ld d%ld g%ld%s", (long)q.n, (long)q.h, (long)q.w, (long)q.c,
+           (long)q.oc, (long)q.kh, (long)q.kw, (long)q.stride, (long)q.pad, (long)q.dil, (long)q.groups, nchw ? " nchw" : "");
+  const int64_t cg = q.c / q.groups, og = q.oc / q.groups;
+  auto in = random_floats(q.n * q.h * q.w * q.c), w = random_floats(q.oc * cg * q.kh * q.kw);
+  const int64_t rows = p.n * p.oh * p.ow;
+  std::vector<double> want(rows * p.oc);
+  for (int64_t r = 0; r < rows; r++)
+    for (int64_t o = 0; o < p.oc; o++) {
+      double s = 0;
+      int64_t x = r % p.ow, y = r / p.ow % p.oh, n = r / p.ow / p.oh;
+      for (int64_t ky = 0; ky < p.kh; ky++)
+        for (int64_t kx = 0; kx < p.kw; kx++) {
+          int64_t iy = y * p.stride_h - p.pad_t + ky * p.dil_h, ix = x * p.stride_w - p.pad_l + kx * p.dil_w;
+          if (iy < 0 || iy >= p.h || ix < 0 || ix >= p.w) continue;
+          for (int64_t c = 0; c < cg; c++)
+            s += double(in[n * p.in_n + iy * p.in_h + ix * p.in_w + (o / og * cg + c) * p.in_c]) * w[((o * cg + c) * p.kh + ky) * p.kw + kx];
+        }
+      want[r * p.oc + o] = s;
+    }
+  std::vector<float> packed(tt_conv2d_packed_size(&p)), first;
+  tt_conv2d_pack(&p, w.data(), cg * p.kh * p.kw, p.kh * p.kw, p.kw, 1, packed.data());
+  for (int threads : {1, 2, 7}) {
+    sink s(1, rows, p.oc);
+    space ws(tt_conv2d_workspace(&p, threads));
+    tt_conv2d_f32(&p, in.data(), packed.data(), collect, &s, ws.get(), threads);
+    finish(what, s, ws, want, double(cg * p.kh * p.kw));
+    if (threads == 1) first = s.out;
+    if (!first.empty() && memcmp(first.data(), s.out.data(), first.size() * 4)) {
+      printf("FAILED %s: depends on threads\n", what);
+      failures++;
+    }
+  }
+}
+
+int main() {
+  const conv_case convs[] = {
+      {1, 14, 14, 64, 64, 3, 3, 1, 1, 1, 1},    {2, 9, 7, 64, 40, 3, 3, 2, 1, 1, 1},     {1, 28, 28, 3, 32, 7, 7, 2, 3, 1, 1},
+      {2, 11, 13, 3, 17, 3, 3, 1, 1, 1, 1},     {1, 8, 8, 20, 33, 1, 1, 1, 0, 1, 1},     {1, 9, 9, 20, 33, 1, 1, 2, 0, 1, 1},
+      {1, 12, 12, 16, 8, 3, 3, 1, 2, 2, 1},     {1, 10, 10, 5, 6, 3, 3, 1, 2, 2, 1},     {1, 8, 8, 32, 32, 3, 3, 1, 1, 1, 8},
+      {1, 8, 8, 12, 36, 3, 3, 1, 1, 1, 3},      {2, 7, 7, 512, 48, 3, 3, 1, 1, 1, 1},    {1, 6, 6, 1200, 20, 2, 2, 1, 0, 1, 1},
+      {1, 16, 16, 32, 32, 3, 3, 1, 1, 1, 32},   {2, 15, 17, 96, 96, 3, 3, 2, 1, 1, 96},  {1, 14, 14, 480, 480, 5, 5, 1, 2, 1, 480},
+      {1, 9, 40, 68, 68, 3, 3, 1, 1, 1, 68},    {1, 9, 9, 3, 3, 3, 3, 1, 1, 1, 3},       {1, 9, 9, 13, 13, 3, 3, 1, 2, 2, 13},
+      {1, 3, 3, 24, 24, 5, 5, 1, 2, 1, 24},     {1, 1, 1, 8, 8, 3, 3, 1, 1, 1, 8},       {1, 2, 2, 8, 24, 3, 3, 2, 1, 1, 1},
+      {1, 1, 50, 4, 6, 1, 5, 1, 0, 1, 1},       {0, 8, 8, 4, 4, 3, 3, 1, 1, 1, 1},       {1, 16, 16, 1, 8, 5, 5, 1, 0, 1, 1},
+      {1, 30, 30, 64, 128, 3, 3, 1, 1, 1, 2},   {1, 9, 9, 130, 130, 3, 3, 1, 1, 1, 130}, {1, 8, 8, 1, 1, 3, 3, 1, 1, 1, 1},
+  };
+  for (const auto &q : convs) conv(q, false), conv(q, true);
+  for (int64_t m : {0, 1, 2, 3, 5, 6, 7, 8, 13, 48, 49, 97})
+    for (int64_t n : {0, 1, 15, 16, 17, 33, 64, 80, 130})
+      for (int64_t k : {0, 1, 3, 7, 64}) gemm(m, n, k, false, false);
+  for (int64_t m : {1, 2, 4, 30, 61})
+    for (int64_t k : {1024, 1025, 2500}) gemm(m, 600, k, false, true);
+  for (int64_t m : {1, 5, 50}) gemm(m, 40, 33, true, true), gemm(m, 40, 33, true, false);
+  gemm(197, 576, 192, false, true);
+  gemm(512, 512, 512, true, false);
+  for (int64_t batch : {0, 1, 3, 12})
+    for (int64_t m : {1, 19})
+      for (bool t : {false, true}) bmm(batch, m, 37, 21, t, false), bmm(batch, m, 37, 21, t, true);
+  bmm(12, 197, 197, 64, true, false);
+  printf("%d cases, %d failures\n", cases, failures);
+  return failures != 0;
+}

@@ -1,0 +1,99 @@
+//! Functions: a body with the names and roles of its parameters and results.
+
+use sym::Facts;
+
+use crate::{Body, Type};
+
+/// The role of a parameter.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum ParamKind {
+    /// Given by the caller of the model.
+    User,
+    /// A trained weight.
+    Parameter,
+    /// State of the module: read, and written where an output says so.
+    Buffer {
+        /// Whether it is part of the state dict.
+        persistent: bool,
+    },
+    /// A tensor that the program mentions.
+    Constant,
+    /// Computed from other constants ahead of time, by the function of that name.
+    Folded,
+}
+
+impl ParamKind {
+    /// The name in IR text.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ParamKind::User => "user",
+            ParamKind::Parameter => "parameter",
+            ParamKind::Buffer { persistent: true } => "buffer",
+            ParamKind::Buffer { persistent: false } => "transient_buffer",
+            ParamKind::Constant => "constant",
+            ParamKind::Folded => "folded",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn parse(name: &str) -> Option<ParamKind> {
+        [
+            ParamKind::User,
+            ParamKind::Parameter,
+            ParamKind::Buffer { persistent: true },
+            ParamKind::Buffer { persistent: false },
+            ParamKind::Constant,
+            ParamKind::Folded,
+        ]
+        .into_iter()
+        .find(|it| it.name() == name)
+    }
+}
+
+/// A parameter of a function. Its type is that of the body's parameter of the same index.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Param {
+    /// Its name in the model: an argument's name or a qualified name such as `fc.weight`.
+    pub name: String,
+    /// Its role.
+    pub kind: ParamKind,
+}
+
+/// The role of a result.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum OutputKind {
+    /// Handed to the caller.
+    User,
+    /// The new value of the parameter of that index, written back where it lives.
+    Mutates(usize),
+    /// Handed to the caller as the very memory of the parameter of that index.
+    AliasesParam(usize),
+    /// Handed to the caller as the very memory of the result of that index.
+    AliasesOutput(usize),
+}
+
+/// A result of a function.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Output {
+    /// Its name in the exported graph.
+    pub name: String,
+    /// Its role.
+    pub kind: OutputKind,
+    /// Its type as the caller sees it, strides included.
+    pub ty: Type,
+}
+
+/// A function at any level.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Function {
+    /// Its name; `main` is the model's.
+    pub name: String,
+    /// Its symbols and what is known of them.
+    pub facts: Facts,
+    /// Its parameters, one per parameter of the body.
+    pub params: Vec<Param>,
+    /// Its results, one per yield of the body.
+    pub outputs: Vec<Output>,
+    /// What it does.
+    pub body: Body,
+}

@@ -1,0 +1,198 @@
+//! What is known of the symbols.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use crate::{
+    arith::gcd,
+    expr::{Atom, Expr, Name, single},
+    fun::Fun,
+    range::Range,
+};
+
+/// What is known of the symbols: ranges, congruences, and relations between them.
+///
+/// Contradictory facts are no error; they prove whatever follows from them.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Debug)]
+pub struct Facts {
+    ranges: BTreeMap<Name, Range>,
+    congruences: BTreeMap<Name, Congruence>,
+    /// Expressions that are not negative, each with more than one atom.
+    nonnegative: Vec<Expr>,
+    /// Expressions that are zero, each with more than one atom.
+    zero: Vec<Expr>,
+    /// Symbols that [`Facts::zero`] expresses by others; no solved symbol occurs in a solution.
+    solved: BTreeMap<Name, Expr>,
+}
+
+/// All `x` with `x ≡ remainder (mod modulus)`; the modulus 0 means equality.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct Congruence {
+    pub(crate) modulus: u64,
+    pub(crate) remainder: i128,
+}
+
+impl Congruence {
+    pub(crate) const ANY: Congruence = Congruence { modulus: 1, remainder: 0 };
+
+    pub(crate) fn new(modulus: u64, remainder: i128) -> Congruence {
+        match modulus {
+            0 => Congruence { modulus, remainder },
+            _ => Congruence { modulus, remainder: remainder.rem_euclid(modulus.into()) },
+        }
+    }
+}
+
+impl Facts {
+    /// No facts.
+    pub fn new() -> Facts {
+        Facts::default()
+    }
+
+    /// Replaces what is known of a symbol's range.
+    pub fn set_range(&mut self, sym: &str, range: Range) {
+        if range == Range::ANY {
+            self.ranges.remove(sym);
+        } else {
+            self.ranges.insert(sym.into(), range);
+        }
+    }
+
+    /// The range of a symbol; [`Range::ANY`] where nothing is known.
+    pub fn range_of_sym(&self, sym: &str) -> Range {
+        self.ranges.get(sym).copied().unwrap_or(Range::ANY)
+    }
+
+    /// Takes for granted that `expr` is not negative.
+    pub fn assume_ge0(&mut self, expr: &Expr) {
+        if expr.is_undefined() || expr.is_real() || expr.as_int().is_some() {
+            return;
+        }
+        let terms = expr.to_terms();
+        let content = terms.iter().fold(0, |g, it| gcd(g, it.coefficient.unsigned_abs()));
+        let Ok(content) = i64::try_from(content) else { return };
+        let constant = expr.constant_term();
+        // The other terms are a multiple of the content, so the constant may be rounded down.
+        let rounded = constant.div_euclid(content);
+        let Some(varying) = expr.split_constant().0.divided_by_int(content) else { return };
+        let reduced = varying + rounded;
+        if let [term] = terms.as_slice()
+            && let Some(Atom::Sym(name)) = single(&term.mono)
+        {
+            let Some(bound) = rounded.checked_neg() else { return };
+            let bound = match 0 < term.coefficient {
+                true => Range::at_least(bound),
+                false => Range { lo: i64::MIN, hi: rounded },
+            };
+            self.set_range(name, self.range_of_sym(name).intersection(bound));
+        } else if let Err(at) = self.nonnegative.binary_search(&reduced) {
+            self.nonnegative.insert(at, reduced);
+        }
+    }
+
+    /// Takes `a <= b` for granted.
+    pub fn assume_le(&mut self, a: &Expr, b: &Expr) {
+        self.assume_ge0(&(b - a));
+    }
+
+    /// Takes `a == b` for granted.
+    pub fn assume_eq(&mut self, a: &Expr, b: &Expr) {
+        let difference = self.with_solved(&(a - b));
+        if difference.is_undefined() || difference.is_real() || difference.as_int().is_some() {
+            return;
+        }
+        let terms = difference.to_terms();
+        let constant = difference.constant_term();
+        if let [term] = terms.as_slice()
+            && constant % term.coefficient == 0
+            && let Some(value) = (constant / term.coefficient).checked_neg()
+        {
+            match single(&term.mono) {
+                Some(Atom::Sym(name)) => self.set_range(name, Range::point(value)),
+                Some(Atom::Call(call)) => {
+                    if let Some((n, d)) = call.as_binary(Fun::Mod)
+                        && let (Some(name), Some(modulus)) = (n.as_sym(), d.as_int())
+                    {
+                        self.assume_multiple(name, modulus, value);
+                    }
+                }
+                None => {}
+            }
+        }
+        if let Err(at) = self.zero.binary_search(&difference) {
+            self.zero.insert(at, difference.clone());
+        }
+        self.solve(&difference);
+    }
+
+    /// Takes for granted that a symbol is `remainder` more than a multiple of `modulus`.
+    pub fn assume_multiple(&mut self, sym: &str, modulus: i64, remainder: i64) {
+        let new = Congruence::new(modulus.unsigned_abs(), remainder.into());
+        if new.modulus <= 1 {
+            return;
+        }
+        let old = self.congruence_of_sym(sym);
+        self.congruences.insert(sym.into(), old.meet(new));
+    }
+
+    pub(crate) fn congruence_of_sym(&self, sym: &str) -> Congruence {
+        self.congruences.get(sym).copied().unwrap_or(Congruence::ANY)
+    }
+
+    /// Every symbol that a fact names.
+    pub fn symbols(&self) -> BTreeSet<Arc<str>> {
+        let mut names: BTreeSet<Arc<str>> = self.ranges.keys().cloned().collect();
+        names.extend(self.congruences.keys().cloned());
+        for relation in self.nonnegative.iter().chain(&self.zero) {
+            names.extend(relation.symbols());
+        }
+        names
+    }
+
+    /// The relations `r >= 0`, and the expressions that are zero.
+    pub(crate) fn relations(&self) -> (&[Expr], &[Expr]) {
+        (&self.nonnegative, &self.zero)
+    }
+
+    /// The expression without the symbols that others express.
+    pub(crate) fn with_solved(&self, expr: &Expr) -> Expr {
+        if self.solved.is_empty() {
+            return expr.clone();
+        }
+        let replaced = expr.subst(&|name| self.solved.get(name).cloned());
+        if replaced.is_undefined() { expr.clone() } else { replaced }
+    }
+
+    /// Solves `zero == 0` for the last symbol by name that has coefficient 1 or -1.
+    fn solve(&mut self, zero: &Expr) {
+        let terms = zero.to_terms();
+        let candidates = terms.iter().filter_map(|term| match single(&term.mono) {
+            Some(Atom::Sym(name)) if term.coefficient.unsigned_abs() == 1 => {
+                Some((name, term.coefficient))
+            }
+            _ => None,
+        });
+        for (name, coefficient) in candidates.collect::<BTreeSet<_>>().into_iter().rev() {
+            let Some((_, rest)) = zero.linear_in(name) else { continue };
+            let solution = rest.scaled(-coefficient);
+            if solution.is_undefined() {
+                continue;
+            }
+            if let Some(other) = solution.as_sym() {
+                let both = self.range_of_sym(name).intersection(self.range_of_sym(other));
+                self.set_range(name, both);
+                self.set_range(other, both);
+            }
+            for held in self.solved.values_mut() {
+                let replaced = held.subst(&|it| (it == name.as_ref()).then(|| solution.clone()));
+                if !replaced.is_undefined() {
+                    *held = replaced;
+                }
+            }
+            self.solved.insert(name.clone(), solution);
+            return;
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Proofs of inequalities, and what is answered from them.
+
+use crate::{
+    arith::{from_mono, mono_div},
+    congruence::congruence,
+    expr::{Atom, Expr, Term},
+    facts::Facts,
+    fun::Fun,
+    range::{range, range_of_mono},
+    simplify::simplify,
+};
+
+/// What is known of a statement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It holds wherever the facts do.
+    Proven,
+    /// It holds nowhere where the facts do.
+    Refuted,
+    /// Neither was found.
+    Unknown,
+}
+
+/// How many inequalities are tried in one proof.
+const BUDGET: u32 = 48;
+/// How many relations are chained in one proof.
+const CHAIN: u32 = 5;
+
+/// Whether `a == b`.
+pub fn equal(a: &Expr, b: &Expr, facts: &Facts) -> Answer {
+    if a.is_undefined() || b.is_undefined() {
+        return Answer::Unknown;
+    }
+    if a == b {
+        return Answer::Proven;
+    }
+    if a.is_real() || b.is_real() {
+        return Answer::Unknown;
+    }
+    let quick = is_zero(&(a - b), facts);
+    if quick != Answer::Unknown {
+        return quick;
+    }
+    let (a, b) = (facts.with_solved(a), facts.with_solved(b));
+    is_zero(&simplify(&(simplify(&a, facts) - simplify(&b, facts)), facts), facts)
+}
+
+fn is_zero(difference: &Expr, facts: &Facts) -> Answer {
+    match difference.as_int() {
+        Some(0) => return Answer::Proven,
+        Some(_) => return Answer::Refuted,
+        None if difference.is_undefined() => return Answer::Unknown,
+        None => {}
+    }
+    let residues = congruence(difference, facts);
+    if residues.remainder != 0
+        || is_nonnegative(&(difference - 1), facts)
+        || is_nonnegative(&(-1 - difference), facts)
+    {
+        return Answer::Refuted;
+    }
+    match is_nonnegative(difference, facts) && is_nonnegative(&-difference, facts) {
+        true => Answer::Proven,
+        false => Answer::Unknown,
+    }
+}
+
+/// Whether `a <= b`.
+pub fn less_equal(a: &Expr, b: &Expr, facts: &Facts) -> Answer {
+    let difference = b - a;
+    if is_nonnegative(&difference, facts) {
+        return Answer::Proven;
+    }
+    if is_nonnegative(&(-1 - &difference), facts) {
+        return Answer::Refuted;
+    }
+    let simpler = simplify(&facts.with_solved(&difference), facts);
+    if simpler == difference {
+        Answer::Unknown
+    } else if is_nonnegative(&simpler, facts) {
+        Answer::Proven
+    } else if is_nonnegative(&(-1 - simpler), facts) {
+        Answer::Refuted
+    } else {
+        Answer::Unknown
+    }
+}
+
+/// Whether `a` is a multiple of `d`, which is not zero.
+pub fn divisible(a: &Expr, d: &Expr, facts: &Facts) -> Answer {
+    if a.is_undefined() || d.is_undefined() || a.is_real() || d.is_real() {
+        return Answer::Unknown;
+    }
+    let nonzero = is_positive(d, facts) || is_positive(&-d, facts);
+    if !nonzero {
+        return Answer::Unknown;
+    }
+    if let Some(d) = d.as_int() {
+        let residues = congruence(a, facts);
+        if residues.residue(d) == Some(0) {
+            return Answer::Proven;
+        }
+        if residues.excludes_multiples_of(d) {
+            return Answer::Refuted;
+        }
+    }
+    let remainder = simplify(&a.modulo(d), facts);
+    match remainder.as_int() {
+        Some(0) => Answer::Proven,
+        Some(_) => Answer::Refuted,
+        None if is_positive(&remainder, facts) || is_positive(&-&remainder, facts) => {
+            Answer::Refuted
+        }
+        None => Answer::Unknown,
+    }
+}
+
+/// Whether there is a proof of `expr >= 1`.
+pub(crate) fn is_positive(expr: &Expr, facts: &Facts) -> bool {
+    1 <= range(expr, facts).lo && !expr.is_undefined() || is_nonnegative(&(expr - 1), facts)
+}
+
+/// Whether there is a proof of `expr >= 0`.
+pub(crate) fn is_nonnegative(expr: &Expr, facts: &Facts) -> bool {
+    let mut budget = BUDGET;
+    prove(expr, facts, CHAIN, &mut budget)
+}
+
+/// Subtracts from the expression multiples, by factors that are not negative, of relations that
+/// are not negative either, each so that a term vanishes, until the ranges decide.
+fn prove(expr: &Expr, facts: &Facts, chain: u32, budget: &mut u32) -> bool {
+    if expr.is_undefined() || expr.is_real() {
+        return false;
+    }
+    if 0 <= range(expr, facts).lo {
+        return true;
+    }
+    if chain == 0 || *budget == 0 || expr.as_int().is_some() {
+        return false;
+    }
+    *budget -= 1;
+    let terms = expr.to_terms();
+    let derived = derived_relations(&terms, facts);
+    let (nonnegative, zero) = facts.relations();
+    let negated: Vec<Expr> = zero.iter().map(|it| -it).collect();
+    let relations = || derived.iter().chain(nonnegative).chain(zero).chain(&negated);
+    for term in &terms {
+        for relation in relations() {
+            let Some(rest) = cancel(expr, term, relation, facts) else { continue };
+            if prove(&rest, facts, chain - 1, budget) {
+                return true;
+            }
+            if *budget == 0 {
+                return false;
+            }
+        }
+    }
+    prove_by_cases(expr, &terms, facts, chain, budget)
+}
+
+/// `expr - m*relation` for the `m >= 0` that cancels the term.
+fn cancel(expr: &Expr, term: &Term, relation: &Expr, facts: &Facts) -> Option<Expr> {
+    for by in relation.to_terms() {
+        if (by.coefficient < 0) != (term.coefficient < 0) || term.coefficient % by.coefficient != 0
+        {
+            continue;
+        }
+        let Some(factor) = mono_div(&term.mono, &by.mono) else { continue };
+        if range_of_mono(&factor, facts).lo < 0 {
+            continue;
+        }
+        let multiple = from_mono(factor, term.coefficient / by.coefficient) * relation;
+        let rest = expr - multiple;
+        if !rest.is_undefined() {
+            return Some(rest);
+        }
+    }
+    None
+}
+
+/// What the definitions of the calls in the terms say of them.
+fn derived_relations(terms: &[Term], facts: &Facts) -> Vec<Expr> {
+    let mut relations: Vec<Expr> = Vec::new();
+    for factor in terms.iter().flat_map(|it| &it.mono) {
+        let Atom::Call(call) = &factor.atom else { continue };
+        let value = factor.atom.to_expr();
+        match (call.fun, call.args.as_slice()) {
+            (Fun::FloorDiv, [n, d]) if 1 <= range(d, facts).lo => {
+                let below = n - d * &value;
+                relations.push(d - 1 - &below);
+                relations.push(below);
+            }
+            (Fun::Mod, [n, d]) if 1 <= range(d, facts).lo => {
+                if 0 <= range(n, facts).lo {
+                    relations.push(n - &value);
+                }
+                relations.push(d - 1 - value);
+            }
+            (Fun::Max, args) => relations.extend(args.iter().map(|it| &value - it)),
+            (Fun::Min, args) => relations.extend(args.iter().map(|it| it - &value)),
+            _ => {}
+        }
+    }
+    relations.retain(|it| !it.is_undefined());
+    relations
+}
+
+/// A minimum, a maximum, or a choice is one of its arguments.
+fn prove_by_cases(
+    expr: &Expr,
+    terms: &[Term],
+    facts: &Facts,
+    chain: u32,
+    budget: &mut u32,
+) -> bool {
+    let choice = terms.iter().flat_map(|it| &it.mono).find_map(|factor| match &factor.atom {
+        Atom::Call(call) => match (call.fun, call.args.as_slice()) {
+            (Fun::Min | Fun::Max, args) if args.len() <= 3 => Some((&factor.atom, args)),
+            (Fun::Where, [_, cases @ ..]) => Some((&factor.atom, cases)),
+            _ => None,
+        },
+        Atom::Sym(_) => None,
+    });
+    let Some((atom, cases)) = choice else { return false };
+    cases.iter().all(|case| {
+        let chosen = expr.map_atoms(&mut |it| (it == atom).then(|| case.clone()));
+        prove(&chosen, facts, chain - 1, budget)
+    })
+}

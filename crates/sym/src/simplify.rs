@@ -1,0 +1,137 @@
+//! The driver of simplification: rewriting under proofs until nothing gets cheaper.
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+
+use crate::{
+    eval::apply,
+    expr::{Atom, Call, Expr, Repr},
+    facts::Facts,
+    rewrite,
+};
+
+/// The cost falls in every round, so this is never reached; it makes the bound plain.
+const ROUNDS: usize = 64;
+
+/// Nodes below which looking a call up costs more than rewriting it again.
+const MEMO_SIZE: u32 = 12;
+
+/// The cheapest expression found that has the same value wherever the facts hold.
+///
+/// Total, deterministic and idempotent; the result never costs more than the input. Where the
+/// input divides by zero, the result may have any value or none.
+pub fn simplify(expr: &Expr, facts: &Facts) -> Expr {
+    Simplifier::new(facts, false).run(expr).0
+}
+
+/// The names of the rules that [`simplify`] applies, in order.
+pub fn explain(expr: &Expr, facts: &Facts) -> Vec<String> {
+    Simplifier::new(facts, true).run(expr).1
+}
+
+pub(crate) struct Simplifier<'a> {
+    pub(crate) facts: &'a Facts,
+    memo: IndexMap<Expr, Expr, FxBuildHasher>,
+    trace: Option<Vec<String>>,
+}
+
+impl<'a> Simplifier<'a> {
+    fn new(facts: &'a Facts, traced: bool) -> Simplifier<'a> {
+        Simplifier { facts, memo: IndexMap::default(), trace: traced.then(Vec::new) }
+    }
+
+    fn run(mut self, expr: &Expr) -> (Expr, Vec<String>) {
+        let mut best = expr.clone();
+        let mut names: Vec<String> = Vec::new();
+        for _ in 0..ROUNDS {
+            let Some(next) = self.round(&best) else { break };
+            best = next;
+            names.append(&mut self.trace.as_mut().map(std::mem::take).unwrap_or_default());
+        }
+        (best, names)
+    }
+
+    /// Something cheaper, if there is.
+    fn round(&mut self, best: &Expr) -> Option<Expr> {
+        let cheaper = |it: &Expr| it.cost() < best.cost();
+        self.start_trace();
+        let next = self.expr(best);
+        if cheaper(&next) {
+            return Some(next);
+        }
+        let solved = self.facts.with_solved(best);
+        if solved != *best {
+            self.start_trace();
+            self.applied("solved-symbol");
+            let next = self.expr(&solved);
+            if cheaper(&next) {
+                return Some(next);
+            }
+        }
+        None
+    }
+
+    fn start_trace(&mut self) {
+        if let Some(trace) = &mut self.trace {
+            trace.clear();
+        }
+    }
+
+    pub(crate) fn applied(&mut self, rule: &str) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(rule.to_owned());
+        }
+    }
+
+    /// One pass from the leaves to the root.
+    fn expr(&mut self, expr: &Expr) -> Expr {
+        match &expr.0 {
+            Repr::Int(_) | Repr::Undefined => expr.clone(),
+            Repr::Sym(_) => self.symbol(expr).unwrap_or_else(|| expr.clone()),
+            Repr::Call(call) => self.call(expr, call),
+            Repr::Sum(_) => {
+                let rewritten = expr.map_atoms(&mut |atom| match atom {
+                    Atom::Sym(_) => self.symbol(&atom.to_expr()),
+                    Atom::Call(call) => Some(self.call(&atom.to_expr(), call)),
+                });
+                let rewritten = if rewritten.is_undefined() { expr.clone() } else { rewritten };
+                rewrite::sum(self, rewritten)
+            }
+        }
+    }
+
+    fn symbol(&mut self, symbol: &Expr) -> Option<Expr> {
+        let value = self.facts.range_of_sym(symbol.as_sym()?).as_point()?;
+        if symbol.is_real() {
+            return None;
+        }
+        self.applied("point-range");
+        Some(Expr::int(value))
+    }
+
+    fn call(&mut self, expr: &Expr, call: &Call) -> Expr {
+        if let Some(known) = self.memo.get(expr) {
+            return known.clone();
+        }
+        let args: Vec<Expr> = call.args.iter().map(|it| self.expr(it)).collect();
+        let mut rebuilt = match args == call.args.as_slice() {
+            true => expr.clone(),
+            false => apply(call.fun, &args),
+        };
+        if rebuilt.is_undefined() {
+            rebuilt = expr.clone();
+        }
+        let rewritten = rebuilt.map_atoms(&mut |atom| match atom {
+            Atom::Sym(_) => None,
+            Atom::Call(call) => rewrite::call(self, call),
+        });
+        let result = match rewritten.cost() <= rebuilt.cost() {
+            true => rewritten,
+            false => rebuilt,
+        };
+        if MEMO_SIZE <= expr.size() {
+            self.memo.insert(expr.clone(), result.clone());
+        }
+        result
+    }
+}
