@@ -22,6 +22,7 @@ mod samples;
 pub mod schema;
 mod stack;
 mod storage;
+mod to_aten;
 mod torch_file;
 mod weights;
 
@@ -32,6 +33,7 @@ pub use samples::{Sample, SampleInputs};
 pub use schema::{ExportedProgram, ScalarType};
 pub use stack::{Frame, frames, innermost_user_frame};
 pub use storage::{Storage, StorageId, Storages, WeightRef};
+pub use to_aten::{Imported, OriginInfo, to_aten};
 pub use weights::Weights;
 
 use serde::Deserialize;

@@ -51,9 +51,11 @@ fn header(line: &str) -> Option<Frame<'_>> {
 }
 
 fn is_torch(file: &str) -> bool {
-    ["site-packages/torch/", "dist-packages/torch/", "site-packages\\torch\\"]
-        .iter()
-        .any(|folder| file.contains(folder))
+    // Nodes that a pass of PyTorch made have a path without a folder in front.
+    file.starts_with("torch/")
+        || ["site-packages/torch/", "dist-packages/torch/", "site-packages\\torch\\"]
+            .iter()
+            .any(|folder| file.contains(folder))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use import::{ImportError, MemberFault};
 
-use crate::support::{PROGRAM, Part, archive, model, program_without_weight, zip};
+use crate::support::{PROGRAM, Part, archive, model, program_without_weight, zip, zip64};
 
 fn fault(parts: &[Part]) -> MemberFault {
     match import::read(&zip(parts)).unwrap_err() {
@@ -22,6 +22,23 @@ fn the_smallest_archive_reads() {
     let read = zip(&archive(&program_without_weight()));
     assert_eq!(import::read(&read).unwrap().model, "model");
     assert!(import::read(&read).unwrap().sample_inputs().unwrap().is_none());
+}
+
+#[test]
+fn large_archives_have_wide_numbers() {
+    let parts = with(Part::deflated("m/data/extra", &[7; 1000]));
+    let read = zip64(&parts);
+    let archive = import::read(&read).unwrap();
+    assert_eq!(*archive.zip().read("m/data/extra").unwrap(), [7; 1000]);
+    assert_eq!(archive.zip().names().count(), parts.len());
+    // Wide numbers that lead nowhere.
+    for from in read.len() - 98..read.len() {
+        let mut bytes = read.clone();
+        bytes[from] ^= 0xa5;
+        drop(import::read(&bytes));
+    }
+    let huge = Part { header: Some(u32::MAX), ..Part::stored("m/x", "x") };
+    assert!(matches!(import::read(&zip(&with(huge))).unwrap_err().kind(), "container"));
 }
 
 #[test]

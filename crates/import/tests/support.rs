@@ -38,6 +38,15 @@ impl Part {
 
 /// Writes the parts as a zip.
 pub(crate) fn zip(parts: &[Part]) -> Vec<u8> {
+    write(parts, false)
+}
+
+/// Writes the parts as a zip whose directory says every number in 64 bits.
+pub(crate) fn zip64(parts: &[Part]) -> Vec<u8> {
+    write(parts, true)
+}
+
+fn write(parts: &[Part], wide: bool) -> Vec<u8> {
     let mut file = Vec::new();
     let mut central = Vec::new();
     for part in parts {
@@ -61,6 +70,21 @@ pub(crate) fn zip(parts: &[Part]) -> Vec<u8> {
         }
         central.extend(0x0201_4b50_u32.to_le_bytes());
         central.extend([20, 0]);
+        if wide {
+            central.extend(&common[..14]);
+            central.extend([0xff; 8]);
+            central.extend(name_len.to_le_bytes());
+            // Another field first, then that of zip64 with its three numbers.
+            central.extend([5 + 28, 0]);
+            central.extend([0; 10]);
+            central.extend([0xff; 4]);
+            central.extend(&part.name);
+            central.extend([9, 0, 1, 0, 0, 1, 0, 24, 0]);
+            for number in [part.size.unwrap_or(packed), packed, header] {
+                central.extend(u64::from(number).to_le_bytes());
+            }
+            continue;
+        }
         central.extend(&common);
         central.extend([0; 10]);
         central.extend(header.to_le_bytes());
@@ -69,6 +93,24 @@ pub(crate) fn zip(parts: &[Part]) -> Vec<u8> {
     let offset = u32::try_from(file.len()).unwrap();
     let count = u16::try_from(parts.len()).unwrap();
     file.extend(&central);
+    if wide {
+        let end = file.len() as u64;
+        file.extend(0x0606_4b50_u32.to_le_bytes());
+        file.extend(44_u64.to_le_bytes());
+        file.extend([45, 0, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        for number in [count.into(), count.into(), central.len() as u64, offset.into()] {
+            file.extend(number.to_le_bytes());
+        }
+        file.extend(0x0706_4b50_u32.to_le_bytes());
+        file.extend([0; 4]);
+        file.extend(end.to_le_bytes());
+        file.extend([1, 0, 0, 0]);
+        file.extend(0x0605_4b50_u32.to_le_bytes());
+        file.extend([0; 4]);
+        file.extend([0xff; 12]);
+        file.extend([0; 2]);
+        return file;
+    }
     file.extend(0x0605_4b50_u32.to_le_bytes());
     file.extend([0; 4]);
     file.extend(count.to_le_bytes());

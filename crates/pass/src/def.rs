@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use diag::Diag;
 
-use crate::{Legality, PassCx, Unit};
+use crate::{Legality, PassCx, Unit, rules::Rule};
 
 /// What a pass does.
 pub type RunFn = fn(&Unit, &PassCx<'_>) -> Result<Unit, Vec<Diag>>;
@@ -41,6 +41,8 @@ pub struct PassDef {
     /// How far floats may be from those before, relative to their size. `None` where every bit
     /// stays; what reassociates says how much it allows.
     pub tolerance: Option<f64>,
+    /// The rules it rewrites by, if it does; each is fired by some test of the pass.
+    pub rules: &'static [Rule],
     /// What it does. A function of its arguments alone, and the same unit every time.
     pub run: RunFn,
 }
@@ -61,6 +63,7 @@ impl PassDef {
             requires: Legality::ANY,
             ensures: None,
             tolerance: None,
+            rules: &[],
             run,
         }
     }

@@ -13,9 +13,11 @@
 //! **Architecture invariant:** a pass sees a unit, its options and the target; no database, no
 //! file, no clock, no environment. The interpreter comes in as a callback ([`Evaluate`]).
 
+mod compare;
 mod cx;
 mod def;
 mod legality;
+mod record;
 mod repro;
 pub mod rules;
 mod run;
@@ -23,11 +25,13 @@ mod steps;
 mod target;
 mod unit;
 
+pub use compare::same_values;
 pub use cx::PassCx;
 pub use def::{OptionDef, OptionValue, PassDef, RunFn};
 pub use legality::Legality;
+pub use record::{Dump, Record, Recorder, Select};
 pub use repro::{Repro, Replay, parse_repro};
-pub use run::{Evaluate, Failure, Observer, Outcome, PassEvent, Phase, Runner, Silent};
+pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent};
 pub use steps::{Step, check_order, parse_steps, print_steps};
 pub use target::Target;
 pub use unit::{Unit, per_function};

@@ -31,8 +31,8 @@ pub(crate) type Name = Arc<str>;
 
 /// A symbolic size: cheaply clonable, immutable, always in normal form.
 ///
-/// Equality, order and hash are structural.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Equality, order and hash are structural, so the order says nothing of the values.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Expr(pub(crate) Repr);
 
 /// Constants and plain symbols are nearly all sizes there are, so they need no node.
@@ -100,6 +100,28 @@ pub(crate) fn single(mono: &Mono) -> Option<&Atom> {
     match mono.as_slice() {
         [Factor { atom, power: 1 }] => Some(atom),
         _ => None,
+    }
+}
+
+impl Ord for Expr {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+
+    /// As [`Expr::min`] by reference: `a.min(b)` on values must not pick by structure.
+    fn min(self, other: Self) -> Self {
+        Expr::min_of([&self, &other])
+    }
+
+    /// As [`Expr::max`] by reference: `a.max(b)` on values must not pick by structure.
+    fn max(self, other: Self) -> Self {
+        Expr::max_of([&self, &other])
+    }
+}
+
+impl PartialOrd for Expr {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

@@ -99,32 +99,40 @@ impl Facts {
 
     /// Takes `a == b` for granted.
     pub fn assume_eq(&mut self, a: &Expr, b: &Expr) {
-        let difference = self.with_solved(&(a - b));
+        let mut difference = a - b;
         if difference.is_undefined() || difference.is_real() || difference.as_int().is_some() {
             return;
         }
         let terms = difference.to_terms();
         let constant = difference.constant_term();
         if let [term] = terms.as_slice()
-            && constant % term.coefficient == 0
-            && let Some(value) = (constant / term.coefficient).checked_neg()
+            && constant.checked_rem(term.coefficient) == Some(0)
+            && let Some(value) = constant.checked_div(term.coefficient).and_then(i64::checked_neg)
         {
             match single(&term.mono) {
-                Some(Atom::Sym(name)) => self.set_range(name, Range::point(value)),
+                Some(Atom::Sym(name)) => {
+                    let range = self.range_of_sym(name).intersection(Range::point(value));
+                    return self.set_range(name, range);
+                }
                 Some(Atom::Call(call)) => {
                     if let Some((n, d)) = call.as_binary(Fun::Mod)
                         && let (Some(name), Some(modulus)) = (n.as_sym(), d.as_int())
                     {
-                        self.assume_multiple(name, modulus, value);
+                        return self.assume_multiple(name, modulus, value);
                     }
                 }
                 None => {}
             }
         }
-        if let Err(at) = self.zero.binary_search(&difference) {
-            self.zero.insert(at, difference.clone());
+        if terms.first().is_some_and(|it| it.coefficient < 0) {
+            difference = -difference;
         }
-        self.solve(&difference);
+        if let Err(at) = self.zero.binary_search(&difference)
+            && !difference.is_undefined()
+        {
+            self.zero.insert(at, difference);
+            self.solve();
+        }
     }
 
     /// Takes for granted that a symbol is `remainder` more than a multiple of `modulus`.
@@ -165,34 +173,35 @@ impl Facts {
         if replaced.is_undefined() { expr.clone() } else { replaced }
     }
 
-    /// Solves `zero == 0` for the last symbol by name that has coefficient 1 or -1.
-    fn solve(&mut self, zero: &Expr) {
-        let terms = zero.to_terms();
-        let candidates = terms.iter().filter_map(|term| match single(&term.mono) {
-            Some(Atom::Sym(name)) if term.coefficient.unsigned_abs() == 1 => {
-                Some((name, term.coefficient))
-            }
-            _ => None,
-        });
-        for (name, coefficient) in candidates.collect::<BTreeSet<_>>().into_iter().rev() {
-            let Some((_, rest)) = zero.linear_in(name) else { continue };
-            let solution = rest.scaled(-coefficient);
-            if solution.is_undefined() {
-                continue;
-            }
-            if let Some(other) = solution.as_sym() {
-                let both = self.range_of_sym(name).intersection(self.range_of_sym(other));
-                self.set_range(name, both);
-                self.set_range(other, both);
-            }
+    /// Finds the solutions anew, so that they do not depend on the order of the assumptions.
+    fn solve(&mut self) {
+        self.solved.clear();
+        for zero in self.zero.clone() {
+            let Some((name, solution)) = solution(&self.with_solved(&zero)) else { continue };
             for held in self.solved.values_mut() {
                 let replaced = held.subst(&|it| (it == name.as_ref()).then(|| solution.clone()));
                 if !replaced.is_undefined() {
                     *held = replaced;
                 }
             }
-            self.solved.insert(name.clone(), solution);
-            return;
+            self.solved.insert(name, solution);
         }
     }
+}
+
+/// Solves `zero == 0` for the last symbol by name that has coefficient 1 or -1.
+fn solution(zero: &Expr) -> Option<(Name, Expr)> {
+    let terms = zero.to_terms();
+    let unit = terms.iter().filter(|it| it.coefficient.unsigned_abs() == 1);
+    let candidates: BTreeSet<(&Name, i64)> = unit
+        .filter_map(|term| match single(&term.mono) {
+            Some(Atom::Sym(name)) => Some((name, term.coefficient)),
+            _ => None,
+        })
+        .collect();
+    candidates.into_iter().rev().find_map(|(name, coefficient)| {
+        let (_, rest) = zero.linear_in(name)?;
+        let solution = rest.scaled(-coefficient);
+        (!solution.is_undefined() && !solution.is_real()).then(|| (name.clone(), solution))
+    })
 }

@@ -44,6 +44,21 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     }
 }
 
+impl Expr {
+    /// The same as [`parse`].
+    pub fn parse(text: &str) -> Result<Expr, ParseError> {
+        parse(text)
+    }
+}
+
+impl std::str::FromStr for Expr {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Expr, ParseError> {
+        parse(text)
+    }
+}
+
 /// A text and a place in it.
 pub(crate) struct Scanner<'a> {
     pub(crate) text: &'a str,

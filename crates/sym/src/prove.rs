@@ -6,7 +6,7 @@ use crate::{
     expr::{Atom, Expr, Term},
     facts::Facts,
     fun::Fun,
-    range::{range, range_of_mono},
+    range::{Range, range, range_of_atom, range_of_mono},
     simplify::simplify,
 };
 
@@ -178,9 +178,19 @@ fn cancel(expr: &Expr, term: &Term, relation: &Expr, facts: &Facts) -> Option<Ex
     None
 }
 
-/// What the definitions of the calls in the terms say of them.
+/// What the definitions of the calls in the terms say of them, and the ends of the ranges of
+/// atoms in products: interval arithmetic does not see that `s0*s1 >= s0`.
 fn derived_relations(terms: &[Term], facts: &Facts) -> Vec<Expr> {
     let mut relations: Vec<Expr> = Vec::new();
+    for atom in terms.iter().filter(|it| 1 < it.mono.len()).flat_map(|it| &it.mono) {
+        let Range { lo, hi } = range_of_atom(&atom.atom, facts);
+        if lo != i64::MIN && lo != 0 {
+            relations.push(atom.atom.to_expr() - lo);
+        }
+        if hi != i64::MAX {
+            relations.push(hi - atom.atom.to_expr());
+        }
+    }
     for factor in terms.iter().flat_map(|it| &it.mono) {
         let Atom::Call(call) = &factor.atom else { continue };
         let value = factor.atom.to_expr();

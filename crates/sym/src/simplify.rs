@@ -10,7 +10,7 @@ use crate::{
     rewrite,
 };
 
-/// The cost falls in every round, so this is never reached; it makes the bound plain.
+/// The rank falls in every round, so this is never reached; it makes the bound plain.
 const ROUNDS: usize = 64;
 
 /// Nodes below which looking a call up costs more than rewriting it again.
@@ -27,6 +27,11 @@ pub fn simplify(expr: &Expr, facts: &Facts) -> Expr {
 /// The names of the rules that [`simplify`] applies, in order.
 pub fn explain(expr: &Expr, facts: &Facts) -> Vec<String> {
     Simplifier::new(facts, true).run(expr).1
+}
+
+/// What must fall: the cost, and at equal cost the size, so that constants replace symbols.
+pub(crate) fn rank(expr: &Expr) -> (u64, u32) {
+    (expr.cost(), expr.size())
 }
 
 pub(crate) struct Simplifier<'a> {
@@ -53,7 +58,7 @@ impl<'a> Simplifier<'a> {
 
     /// Something cheaper, if there is.
     fn round(&mut self, best: &Expr) -> Option<Expr> {
-        let cheaper = |it: &Expr| it.cost() < best.cost();
+        let cheaper = |it: &Expr| rank(it) < rank(best);
         self.start_trace();
         let next = self.expr(best);
         if cheaper(&next) {
@@ -125,7 +130,7 @@ impl<'a> Simplifier<'a> {
             Atom::Sym(_) => None,
             Atom::Call(call) => rewrite::call(self, call),
         });
-        let result = match rewritten.cost() <= rebuilt.cost() {
+        let result = match rank(&rewritten) <= rank(&rebuilt) {
             true => rewritten,
             false => rebuilt,
         };

@@ -3,7 +3,7 @@
 use ir::{Builder, OpDef, OpRef, Result, Type, ValueId, View, for_each_scalar_fn, scalar::ScalarFn};
 
 /// The operations, one per row of the table in `ir::scalar`.
-pub mod ops {
+pub(crate) mod ops {
     use super::*;
     use ir::Effects;
 

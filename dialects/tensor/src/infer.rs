@@ -1,6 +1,6 @@
 //! The typing rule of every operator in `ops`, each stated once.
 
-use ir::{DType, Number, Result, TensorType, Type, ValueId, View};
+use ir::{DType, Result, TensorType, Type, ValueId, View};
 use sym::{Answer, Expr};
 
 use crate::{
@@ -583,12 +583,4 @@ pub(crate) fn part(view: View<'_>) -> Types {
         it => return Err(view.error(format!("{it} has no parts"))),
     };
     one(dtype, x.shape.to_vec())
-}
-
-/// Whether a number may stand for an element of `dtype` without loss of its kind.
-pub(crate) fn number_fits(number: &Number, dtype: DType) -> bool {
-    match number {
-        Number::Complex(..) => dtype.is_complex(),
-        Number::Bool(_) | Number::Int(_) | Number::Float(_) => true,
-    }
 }

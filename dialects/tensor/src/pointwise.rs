@@ -5,7 +5,7 @@ use ir::{Builder, OpDef, OpRef, Result, Type, ValueId, View, for_each_scalar_fn,
 use crate::shape::same_shape;
 
 /// The operators, one per row of the table in `ir::scalar`.
-pub mod ops {
+pub(crate) mod ops {
     use super::*;
     use ir::Effects;
 

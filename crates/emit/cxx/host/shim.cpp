@@ -8,6 +8,9 @@
 
 #include "internal.h"
 
+// Declared by hand: the whole of omp.h is not needed.
+extern "C" int omp_get_max_threads(void);
+
 namespace tt {
 
 Shim shim;
@@ -58,9 +61,18 @@ static const char* resolve() {
   return missing;
 }
 
+// OpenMP's threads live on after a parallel region. If the host closes us, and we
+// were the only one to need OpenMP, its code would vanish under them: keep it.
+static void keep_openmp() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void*>(omp_get_max_threads), &info) && info.dli_fname)
+    dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 void require_shim() {
   pthread_mutex_lock(&mutex);
   const char* missing = resolved ? nullptr : resolve();
+  if (!missing && !resolved) keep_openmp();
   resolved = !missing;
   pthread_mutex_unlock(&mutex);
   if (missing)

@@ -135,12 +135,16 @@ struct tt_symbol_info {
   int64_t max;
 };
 
+// The model writes this input in place.
+enum { TT_IO_WRITTEN = 1 << 0 };
+
 // An input or an output. `dims` holds one text per dimension: "3", "B", "2*B".
 struct tt_io_info {
   const char* name;
   int32_t dtype;
   int32_t ndim;
   const char* const* dims;
+  uint32_t flags;
 };
 
 // What a constant is, by AOTInductor's numbers; TT_PACKED is ours.

@@ -42,6 +42,14 @@ void copy_row(const tt_conv2d &p, const float *input, int64_t n, int64_t y, int6
   to += left;
   const float *from = input + n * p.in_n + from_y * p.in_h;
   int64_t x = 0;
+  if (p.in_w == 1 && p.c == 3) {
+    // Four pixels at once, each with a fourth float that the next one overwrites.
+    float quad[16] = {};
+    for (; x + 4 < p.w; x += 4) {
+      for (int c = 0; c < 3; c++) __builtin_memcpy(quad + 4 * c, from + x + c * p.in_c, 4 * sizeof(float));
+      transpose4(quad, 4, to + x * 3, 3);
+    }
+  }
   if (p.in_w == 1)
     for (; x + 4 <= p.w; x += 4) {
       int64_t c = 0;
@@ -104,29 +112,36 @@ scratch part_scratch(const tt_conv2d &p) {
   return s;
 }
 
-// The pointers of output pixels [row0, row0 + nrows), in the order of block::rows.
+TT_INLINE void fill(const float **to, int64_t from, int64_t end, const float *p, int64_t step) {
+  for (int64_t i = from; i < end; i++, p += step) to[i] = p;
+}
+
+// The pointers of output pixels [row0, row0 + nrows), as block::rows wants them,
+// one line of the output after the other.
 void point(const tt_conv2d &p, const view &v, const float *zeros, int64_t row0, int64_t nrows, const float **rows) {
-  const int64_t taps = v.taps_h * v.taps_w;
+  const int64_t taps = v.taps_h * v.taps_w, step = p.stride_w * v.sw;
   int64_t x = row0 % p.ow, y = row0 / p.ow % p.oh, n = row0 / p.ow / p.oh;
-  const int64_t filled = ceil_div(nrows, MR) * MR;
-  for (int64_t i = 0; i < filled; i++) {
-    const float **to = rows + i / MR * taps * MR + i % MR;
-    const float *image = v.data + n * v.sn;
-    const int64_t y0 = y * p.stride_h - v.pad_t, x0 = x * p.stride_w - v.pad_l;
+  for (int64_t done = 0; done < nrows;) {
+    const int64_t count = min64(p.ow - x, nrows - done);
+    const float **to = rows + done;
     for (int64_t ky = 0; ky < v.taps_h; ky++) {
-      const int64_t iy = y0 + ky * p.dil_h;
-      const bool row_in = iy >= 0 && iy < v.h;
-      for (int64_t kx = 0; kx < v.taps_w; kx++, to += MR) {
-        const int64_t ix = x0 + kx * p.dil_w;
-        *to = row_in && ix >= 0 && ix < v.w ? image + iy * v.sh + ix * v.sw : zeros;
+      const int64_t iy = y * p.stride_h + ky * p.dil_h - v.pad_t;
+      for (int64_t kx = 0; kx < v.taps_w; kx++, to += MC) {
+        const int64_t ix = x * p.stride_w + kx * p.dil_w - v.pad_l;
+        // Of these pixels, [lo, hi) read inside the image.
+        int64_t lo = 0, hi = iy >= 0 && iy < v.h ? count : 0;
+        if (ix < 0) lo = min64(ceil_div(-ix, p.stride_w), hi);
+        if (ix + (count - 1) * p.stride_w >= v.w) hi = max64(min64(ceil_div(v.w - ix, p.stride_w), hi), lo);
+        fill(to, 0, lo, zeros, 0);
+        if (lo < hi) fill(to, lo, hi, v.data + n * v.sn + iy * v.sh + (ix + lo * p.stride_w) * v.sw, step);
+        fill(to, hi, count, zeros, 0);
       }
     }
-    if (i + 1 >= nrows) continue;  // rows that fill up the tile repeat the last
-    if (++x == p.ow) {
-      x = 0;
-      if (++y == p.oh) y = 0, n++;
-    }
+    done += count;
+    x = 0;
+    if (++y == p.oh) y = 0, n++;
   }
+  for (int64_t t = 0; t < taps; t++) fill_tile(rows + t * MC, nrows);
 }
 
 void contract(const tt_conv2d &p, const view &v, const float *packed, const float *zeros, tt_epilogue epilogue, void *ctx, char *mem,
@@ -172,8 +187,13 @@ void contract(const tt_conv2d &p, const view &v, const float *packed, const floa
 
 constexpr int L = TT_VEC_BYTES / 4 < NR ? TT_VEC_BYTES / 4 : NR;
 typedef vec<float, L>::V V;
-constexpr int64_t BLOCK_C = 64;  // channels and pixels of one call of the epilogue
-constexpr int64_t BLOCK_X = 32;
+
+// Channels, and pixels of one output line, of one call of the epilogue. Whole
+// pixels keep the reads of the image contiguous; the tile stays in L1.
+constexpr int64_t BLOCK_C = 1024;
+constexpr int64_t TILE = 4096;
+int64_t block_c(const tt_conv2d &p) { return min64(BLOCK_C, ceil_div(p.c, L) * L); }
+int64_t block_x(const tt_conv2d &p) { return TILE / block_c(p) / 4 * 4; }
 
 TT_INLINE V load_v(const float *p) {
   V v;
@@ -188,7 +208,7 @@ struct tap {
 
 // PX neighbouring pixels (`step` floats apart) x NV vectors of channels.
 template <int PX, int NV>
-TT_INLINE void depthwise_tile(const float *in, int64_t step, const float *weights, const tap *taps, int64_t ntaps, float *tile) {
+TT_INLINE void depthwise_tile(const float *in, int64_t step, const float *weights, const tap *taps, int64_t ntaps, float *tile, int64_t ld) {
   V acc[PX][NV];
   for (int i = 0; i < PX; i++)
     for (int v = 0; v < NV; v++) acc[i][v] = V{};
@@ -200,38 +220,39 @@ TT_INLINE void depthwise_tile(const float *in, int64_t step, const float *weight
       for (int v = 0; v < NV; v++) acc[i][v] = raw::fma(load_v(a + i * step + v * L), w[v], acc[i][v]);
   }
   for (int i = 0; i < PX; i++)
-    for (int v = 0; v < NV; v++) __builtin_memcpy(tile + i * BLOCK_C + v * L, &acc[i][v], sizeof(V));
+    for (int v = 0; v < NV; v++) __builtin_memcpy(tile + i * ld + v * L, &acc[i][v], sizeof(V));
 }
 
 // PX pixels x `channels` channels. `before` channels lie to the left of these in
 // the image: the last vector may start there, computing some of them again.
 template <int PX>
 void depthwise_pixels(const float *in, int64_t step, const float *weights, const tap *taps, int64_t ntaps, int64_t before, int64_t channels,
-                      float *tile) {
+                      float *tile, int64_t ld) {
   int64_t c = 0;
-  for (; c + 2 * L <= channels; c += 2 * L) depthwise_tile<PX, 2>(in + c, step, weights + c, taps, ntaps, tile + c);
-  for (; c + L <= channels; c += L) depthwise_tile<PX, 1>(in + c, step, weights + c, taps, ntaps, tile + c);
+  for (; c + 2 * L <= channels; c += 2 * L) depthwise_tile<PX, 2>(in + c, step, weights + c, taps, ntaps, tile + c, ld);
+  for (; c + L <= channels; c += L) depthwise_tile<PX, 1>(in + c, step, weights + c, taps, ntaps, tile + c, ld);
   if (c == channels) return;
   if (before + channels >= L) {
     c = channels - L;
-    depthwise_tile<PX, 1>(in + c, step, weights + c, taps, ntaps, tile + c);
+    depthwise_tile<PX, 1>(in + c, step, weights + c, taps, ntaps, tile + c, ld);
     return;
   }
   for (; c < channels; c++)
     for (int i = 0; i < PX; i++) {
       float sum = 0;
       for (int64_t t = 0; t < ntaps; t++) sum += in[i * step + c + taps[t].in] * weights[c + taps[t].weight];
-      tile[i * BLOCK_C + c] = sum;
+      tile[i * ld + c] = sum;
     }
 }
 
 int64_t depthwise_scratch(const tt_conv2d &p) {
-  return round64(p.kh * p.kw * sizeof(tap)) + round64((BLOCK_X * BLOCK_C + L) * sizeof(float));
+  return round64(p.kh * p.kw * sizeof(tap)) + round64((TILE + L) * sizeof(float));
 }
 
 void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_epilogue epilogue, void *ctx, char *mem, int threads) {
-  const int64_t cblocks = ceil_div(p.c, BLOCK_C), units = p.n * p.oh * cblocks;
-  const int nt = worth(double(units) * p.ow * min64(p.c, BLOCK_C) * p.kh * p.kw / 8, threads);
+  const int64_t ld = block_c(p), pixels = block_x(p);
+  const int64_t cblocks = ceil_div(p.c, ld), units = p.n * p.oh * cblocks;
+  const int nt = worth(double(units) * p.ow * ld * p.kh * p.kw / 8, threads);
   const int64_t bytes = depthwise_scratch(p), step = p.stride_w * v.sw;
 #pragma omp parallel for schedule(static, 1) num_threads(nt) if (nt > 1)
   for (int i = 0; i < nt; i++) {
@@ -239,15 +260,15 @@ void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_ep
     // Room on the left for a vector that starts before the block.
     float *tile = (float *)(mem + i * bytes + round64(p.kh * p.kw * sizeof(tap))) + L;
     for (int64_t u = units * i / nt; u < units * (i + 1) / nt; u++) {
-      const int64_t row = u / cblocks, c0 = u % cblocks * BLOCK_C, channels = min64(BLOCK_C, p.c - c0);
+      const int64_t row = u / cblocks, c0 = u % cblocks * ld, channels = min64(ld, p.c - c0);
       const int64_t y0 = row % p.oh * p.stride_h - v.pad_t;
       const float *in = v.data + row / p.oh * v.sn + c0;
       // Pixels whose filter columns all lie inside are done four at a time.
       const int64_t reach = (p.kw - 1) * p.dil_w;
       const int64_t x_in = ceil_div(v.pad_l, p.stride_w);
       const int64_t x_out = v.w + v.pad_l - reach <= 0 ? 0 : ceil_div(v.w + v.pad_l - reach, p.stride_w);
-      for (int64_t xb = 0; xb < p.ow; xb += BLOCK_X) {
-        const int64_t xe = min64(xb + BLOCK_X, p.ow);
+      for (int64_t xb = 0; xb < p.ow; xb += pixels) {
+        const int64_t xe = min64(xb + pixels, p.ow);
         bool inner = false;
         int64_t ntaps = 0;
         for (int64_t x = xb; x < xe;) {
@@ -265,14 +286,14 @@ void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_ep
               }
             inner = four;
           }
-          float *to = tile + (x - xb) * BLOCK_C;
+          float *to = tile + (x - xb) * ld;
           if (four)
-            depthwise_pixels<4>(in + x0 * v.sw, step, packed + c0, taps, ntaps, c0, channels, to);
+            depthwise_pixels<4>(in + x0 * v.sw, step, packed + c0, taps, ntaps, c0, channels, to, ld);
           else
-            depthwise_pixels<1>(in + x0 * v.sw, step, packed + c0, taps, ntaps, c0, channels, to);
+            depthwise_pixels<1>(in + x0 * v.sw, step, packed + c0, taps, ntaps, c0, channels, to, ld);
           x += four ? 4 : 1;
         }
-        epilogue(ctx, tile, BLOCK_C, 0, row * p.ow + xb, xe - xb, c0, channels);
+        epilogue(ctx, tile, ld, 0, row * p.ow + xb, xe - xb, c0, channels);
       }
     }
   }

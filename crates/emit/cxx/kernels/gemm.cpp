@@ -26,39 +26,43 @@ TT_INLINE V load_v(const float *p) {
 }
 TT_INLINE void store_v(float *p, V v) { __builtin_memcpy(p, &v, sizeof v); }
 
-// One register tile: rows x (NP panels). `skip` floats of each run are passed
-// over (they belong to earlier chunks or other groups); panels are `stride` floats apart; c is a
-// tile of GROUP_COLS columns.
+// `tiles` register tiles of ROWS rows x NP panels, one below the other. Of each run
+// `skip` floats are passed over: they belong to earlier chunks or other groups.
+// Panels are `stride` floats apart, and c has GROUP_COLS columns.
 template <int ROWS, int NP>
-void micro(const float *const *rows, int64_t taps, int64_t kc, int64_t skip, const float *b, int64_t stride, float *c, bool add) {
-  constexpr int64_t ldc = GROUP_COLS;
+void micro(const float *const *rows, int64_t tiles, int64_t taps, int64_t kc, int64_t skip, const float *panel,
+           int64_t stride, float *c, bool add) {
   constexpr int NV = NP * NR / L;
-  V acc[ROWS][NV];
-  if (add) {
-    for (int r = 0; r < ROWS; r++)
-      for (int v = 0; v < NV; v++) acc[r][v] = load_v(c + r * ldc + v * L);
-  } else {
-    for (int r = 0; r < ROWS; r++)
-      for (int v = 0; v < NV; v++) acc[r][v] = V{};
-  }
-  for (int64_t t = 0; t < taps; t++, rows += MR) {
-    const float *a[ROWS];
-    for (int r = 0; r < ROWS; r++) a[r] = rows[r] + skip;
+  constexpr int64_t ldc = GROUP_COLS;
+  for (; tiles > 0; tiles--, rows += MR, c += MR * ldc) {
+    V acc[ROWS][NV];
+    if (add) {
+      for (int r = 0; r < ROWS; r++)
+        for (int v = 0; v < NV; v++) acc[r][v] = load_v(c + r * ldc + v * L);
+    } else {
+      for (int r = 0; r < ROWS; r++)
+        for (int v = 0; v < NV; v++) acc[r][v] = V{};
+    }
+    const float *b = panel;
+    for (int64_t t = 0; t < taps; t++) {
+      const float *a[ROWS];
+      for (int r = 0; r < ROWS; r++) a[r] = rows[t * MC + r] + skip;
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < kc; k++, b += NR) {
-      V bv[NV];
-      for (int v = 0; v < NV; v++) bv[v] = load_v(b + v * L / NR * stride + v * L % NR);
-      for (int r = 0; r < ROWS; r++) {
-        V av = raw::all<V>(a[r][k]);
-        for (int v = 0; v < NV; v++) acc[r][v] = raw::fma(av, bv[v], acc[r][v]);
+      for (int64_t k = 0; k < kc; k++, b += NR) {
+        V bv[NV];
+        for (int v = 0; v < NV; v++) bv[v] = load_v(b + v * L / NR * stride + v * L % NR);
+        for (int r = 0; r < ROWS; r++) {
+          V av = raw::all<V>(a[r][k]);
+          for (int v = 0; v < NV; v++) acc[r][v] = raw::fma(av, bv[v], acc[r][v]);
+        }
       }
     }
+    for (int r = 0; r < ROWS; r++)
+      for (int v = 0; v < NV; v++) store_v(c + r * ldc + v * L, acc[r][v]);
   }
-  for (int r = 0; r < ROWS; r++)
-    for (int v = 0; v < NV; v++) store_v(c + r * ldc + v * L, acc[r][v]);
 }
 
-typedef void (*micro_fn)(const float *const *, int64_t, int64_t, int64_t, const float *, int64_t, float *, bool);
+typedef void (*micro_fn)(const float *const *, int64_t, int64_t, int64_t, int64_t, const float *, int64_t, float *, bool);
 
 // The kernel for a tile of `rows` rows with `panels` panels left, and how many of
 // those it does. Few rows take several panels, to have enough independent sums.
@@ -111,7 +115,7 @@ int64_t block_tile(int64_t taps, int64_t kc, int64_t panels) {
 
 void run_block(const block &x) {
   const int64_t k = x.taps * x.kc, stride = k * NR;
-  const int64_t tiles = ceil_div(x.nrows, MR), last = x.nrows - (tiles - 1) * MR;
+  const int64_t full = x.nrows / MR, last = x.nrows % MR;  // whole tiles, and rows in the last
   int64_t tap_step, k_step;
   chunks(x.taps, x.kc, tap_step, k_step);
   const bool whole = tap_step == x.taps && k_step == x.kc;
@@ -130,19 +134,15 @@ void run_block(const block &x) {
         int np;
         for (int64_t p = w0; p < w1; p += np) {
           const int64_t left = min64(w1 - p, GROUP - (p - w0) % GROUP);
-          const micro_fn full = pick(tiles > 1 ? MR : last, left, np);
-          const float *const *rows = x.rows + t0 * MR;
+          const float *const *rows = x.rows + t0 * MC;
           float *c = at(p);
-          for (int64_t i = 0; i < tiles; i++, rows += x.taps * MR, c += MR * GROUP_COLS) {
-            if (i < tiles - 1 || last == MR) {
-              full(rows, nt, nk, skip, b + p * stride, stride, c, add);
-              continue;
-            }
-            int done;
-            for (int q = 0; q < np; q += done) {
-              const micro_fn f = pick(last, np - q, done);
-              f(rows, nt, nk, skip, b + (p + q) * stride, stride, c + q * NR, add);
-            }
+          const micro_fn f = pick(full ? MR : last, left, np);
+          if (full) f(rows, full, nt, nk, skip, b + p * stride, stride, c, add);
+          rows += full * MR;
+          c += full * MR * GROUP_COLS;
+          for (int q = 0, done; last && q < np; q += done) {
+            const micro_fn g = pick(last, np - q, done);
+            g(rows, 1, nt, nk, skip, b + (p + q) * stride, stride, c + q * NR, add);
           }
         }
       } while ((k0 += k_step) < x.kc);
@@ -233,8 +233,8 @@ void part(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride_row, i
       copy_rows(from, stride_row, stride_k, x.nrows, k, copy, ld);
       from = copy;
     }
-    const int64_t filled = ceil_div(x.nrows, MR) * MR;
-    for (int64_t i = 0; i < filled; i++) rows[i] = from + min64(i, x.nrows - 1) * ld;
+    for (int64_t i = 0; i < x.nrows; i++) rows[i] = from + i * ld;
+    fill_tile(rows, x.nrows);
     run_block(x);
   }
 }

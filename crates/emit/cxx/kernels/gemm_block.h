@@ -36,7 +36,7 @@ constexpr int GROUP_COLS = GROUP * NR;
 // floats. A plain matrix has one; a convolution has one per filter position. A
 // row of A is then one pointer per tap, and padding is a pointer to zeros.
 struct block {
-  const float *const *rows;  // [tile of MR rows][tap][MR], the last tile filled up with valid pointers
+  const float *const *rows;  // [tap][MC], see fill_tile
   int64_t offset;            // added to every pointer
   int64_t nrows;             // at most MC
   int64_t taps, kc;
@@ -48,6 +48,11 @@ struct block {
   void *ctx;
   int64_t batch, row0, col0;  // what the epilogue is told: where this block's row 0 and b's column 0 are
 };
+
+// Rows are computed MR at a time, so pointers must be valid up to the next multiple.
+inline void fill_tile(const float **rows, int64_t nrows) {
+  for (int64_t i = nrows; i % MR; i++) rows[i] = rows[nrows - 1];
+}
 
 TT_HIDDEN int64_t block_tile(int64_t taps, int64_t kc, int64_t panels);
 TT_HIDDEN void run_block(const block &x);

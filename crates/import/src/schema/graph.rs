@@ -63,8 +63,7 @@ pub struct NamedArgument {
 }
 
 /// How an argument was given.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum ArgumentKind {
     Unknown,
@@ -72,18 +71,20 @@ pub enum ArgumentKind {
     Keyword,
 }
 
-impl TryFrom<i64> for ArgumentKind {
-    type Error = String;
+impl scalar::Numbered for ArgumentKind {
+    const WHAT: &str = "kind of argument";
 
-    fn try_from(number: i64) -> Result<ArgumentKind, String> {
+    fn from_number(number: i64) -> Option<ArgumentKind> {
         match number {
-            0 => Ok(ArgumentKind::Unknown),
-            1 => Ok(ArgumentKind::Positional),
-            2 => Ok(ArgumentKind::Keyword),
-            _ => Err(format!("unknown kind of argument {number}")),
+            0 => Some(ArgumentKind::Unknown),
+            1 => Some(ArgumentKind::Positional),
+            2 => Some(ArgumentKind::Keyword),
+            _ => None,
         }
     }
 }
+
+scalar::deserialize_numbered!(ArgumentKind);
 
 /// Where a node comes from. Other keys are not kept.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Deserialize)]

@@ -1,14 +1,58 @@
 //! The schema's own numbers for dtypes, layouts and memory formats, and its floats.
 
+use std::{fmt, marker::PhantomData};
+
 use serde::{
     Deserialize, Deserializer,
     de::{self, Visitor},
 };
-use std::fmt;
+
+use crate::schema::scalar;
+
+/// An enum that the schema writes as a number.
+pub(super) trait Numbered: Sized {
+    /// What it is, for messages.
+    const WHAT: &str;
+
+    fn from_number(number: i64) -> Option<Self>;
+}
+
+/// Reads a [`Numbered`]. Inside of a visitor, unlike in `#[serde(try_from)]`, an error still knows
+/// its place.
+pub(super) struct NumberedVisitor<T>(pub(super) PhantomData<T>);
+
+impl<T: Numbered> Visitor<'_> for NumberedVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the number of a {}", T::WHAT)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<T, E> {
+        T::from_number(number).ok_or_else(|| E::custom(format!("unknown {} {number}", T::WHAT)))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<T, E> {
+        self.visit_i64(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+macro_rules! deserialize_numbered {
+    ($($name:ident),*) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<$name, D::Error> {
+                from.deserialize_i64(scalar::NumberedVisitor(std::marker::PhantomData))
+            }
+        }
+    )*};
+}
+
+pub(super) use deserialize_numbered;
+
+deserialize_numbered!(ScalarType, Layout, MemoryFormat);
 
 /// The type of one element, under the schema's number (which is not c10's).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 #[expect(missing_docs, reason = "the names say it: kind and width in bits")]
 pub enum ScalarType {
     U8,
@@ -81,12 +125,11 @@ impl ScalarType {
     }
 }
 
-impl TryFrom<i64> for ScalarType {
-    type Error = String;
+impl Numbered for ScalarType {
+    const WHAT: &str = "scalar type";
 
-    fn try_from(number: i64) -> Result<ScalarType, String> {
-        let row = SCALAR_TYPES.iter().find(|row| row.0 == number);
-        row.map(|row| row.1).ok_or_else(|| format!("unknown scalar type {number}"))
+    fn from_number(number: i64) -> Option<ScalarType> {
+        SCALAR_TYPES.iter().find(|row| row.0 == number).map(|row| row.1)
     }
 }
 
@@ -97,8 +140,7 @@ impl fmt::Display for ScalarType {
 }
 
 /// How the elements of a tensor are found.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(missing_docs, reason = "PyTorch's names")]
 pub enum Layout {
     Unknown,
@@ -111,27 +153,26 @@ pub enum Layout {
     Strided,
 }
 
-impl TryFrom<i64> for Layout {
-    type Error = String;
+impl Numbered for Layout {
+    const WHAT: &str = "layout";
 
-    fn try_from(number: i64) -> Result<Layout, String> {
+    fn from_number(number: i64) -> Option<Layout> {
         match number {
-            0 => Ok(Layout::Unknown),
-            1 => Ok(Layout::SparseCoo),
-            2 => Ok(Layout::SparseCsr),
-            3 => Ok(Layout::SparseCsc),
-            4 => Ok(Layout::SparseBsr),
-            5 => Ok(Layout::SparseBsc),
-            6 => Ok(Layout::Mkldnn),
-            7 => Ok(Layout::Strided),
-            _ => Err(format!("unknown layout {number}")),
+            0 => Some(Layout::Unknown),
+            1 => Some(Layout::SparseCoo),
+            2 => Some(Layout::SparseCsr),
+            3 => Some(Layout::SparseCsc),
+            4 => Some(Layout::SparseBsr),
+            5 => Some(Layout::SparseBsc),
+            6 => Some(Layout::Mkldnn),
+            7 => Some(Layout::Strided),
+            _ => None,
         }
     }
 }
 
 /// An order of strides that an operator is asked for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Deserialize)]
-#[serde(try_from = "i64")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(missing_docs, reason = "PyTorch's names")]
 pub enum MemoryFormat {
     Unknown,
@@ -141,17 +182,17 @@ pub enum MemoryFormat {
     Preserve,
 }
 
-impl TryFrom<i64> for MemoryFormat {
-    type Error = String;
+impl Numbered for MemoryFormat {
+    const WHAT: &str = "memory format";
 
-    fn try_from(number: i64) -> Result<MemoryFormat, String> {
+    fn from_number(number: i64) -> Option<MemoryFormat> {
         match number {
-            0 => Ok(MemoryFormat::Unknown),
-            1 => Ok(MemoryFormat::Contiguous),
-            2 => Ok(MemoryFormat::ChannelsLast),
-            3 => Ok(MemoryFormat::ChannelsLast3d),
-            4 => Ok(MemoryFormat::Preserve),
-            _ => Err(format!("unknown memory format {number}")),
+            0 => Some(MemoryFormat::Unknown),
+            1 => Some(MemoryFormat::Contiguous),
+            2 => Some(MemoryFormat::ChannelsLast),
+            3 => Some(MemoryFormat::ChannelsLast3d),
+            4 => Some(MemoryFormat::Preserve),
+            _ => None,
         }
     }
 }

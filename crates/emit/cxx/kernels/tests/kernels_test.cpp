@@ -182,7 +182,87 @@ static void conv(const conv_case &q, bool nchw) {
   }
 }
 
+// kind: 0 no mask, 1 float, 2 bool, 3 causal, 4 float broadcast over rows of q
+static void attention(int64_t b, int64_t h, int64_t hk, int64_t lq, int64_t lk, int64_t d, int64_t dv, int kind, bool blhd) {
+  char what[128];
+  snprintf(what, sizeof what, "attention b%ld h%ld/%ld q%ld k%ld d%ld dv%ld mask%d%s", (long)b, (long)h, (long)hk, (long)lq, (long)lk, (long)d,
+           (long)dv, kind, blhd ? " blhd" : "");
+  auto q = random_floats(b * h * lq * d + 1), k = random_floats(b * hk * lk * d + 1), v = random_floats(b * hk * lk * dv + 1);
+  for (auto &x : q) x *= 4;
+  auto mask = random_floats(b * lq * lk + 1);
+  std::vector<uint8_t> on(b * lq * lk + 1);
+  for (auto &x : on) x = rnd() > -0.3f;
+  for (size_t i = 0; i < mask.size(); i++)
+    if (mask[i] < -0.8f) mask[i] = -INFINITY;
+  if (b > 0 && lq > 1)  // a row that attends to nothing
+    for (int64_t j = 0; j < lk; j++) mask[lk + j] = -INFINITY, on[lk + j] = 0;
+  std::vector<float> out(b * h * lq * dv, NAN), first;
+  tt_attention p;
+  memset(&p, 0, sizeof p);
+  p.batch = b, p.heads = h, p.kv_heads = hk, p.lq = lq, p.lk = lk, p.d = d, p.dv = dv;
+  p.scale = 0.3f, p.causal = kind == 3;
+  p.q = q.data(), p.k = k.data(), p.v = v.data(), p.out = out.data();
+  auto strides = [&](int64_t *s, int64_t heads, int64_t l, int64_t n) {
+    s[0] = heads * l * n, s[3] = 1;
+    if (blhd)
+      s[1] = n, s[2] = heads * n;
+    else
+      s[1] = l * n, s[2] = n;
+  };
+  strides(p.q_stride, h, lq, d), strides(p.k_stride, hk, lk, d), strides(p.v_stride, hk, lk, dv), strides(p.out_stride, h, lq, dv);
+  if (kind == 1 || kind == 4) p.mask = mask.data();
+  if (kind == 2) p.bool_mask = on.data();
+  p.mask_stride[0] = lq * lk, p.mask_stride[2] = kind == 4 ? 0 : lk, p.mask_stride[3] = 1;
+  std::vector<double> want(out.size());
+  for (int64_t z = 0; z < b; z++)
+    for (int64_t y = 0; y < h; y++)
+      for (int64_t i = 0; i < lq; i++) {
+        int64_t g = y / (h / hk);
+        std::vector<double> s(lk);
+        double top = -INFINITY, sum = 0;
+        for (int64_t j = 0; j < lk; j++) {
+          double a = 0;
+          for (int64_t c = 0; c < d; c++)
+            a += double(q[z * p.q_stride[0] + y * p.q_stride[1] + i * p.q_stride[2] + c]) * k[z * p.k_stride[0] + g * p.k_stride[1] + j * p.k_stride[2] + c];
+          a *= p.scale;
+          int64_t at = z * p.mask_stride[0] + i * p.mask_stride[2] + j;
+          if (p.mask) a += mask[at];
+          if (p.bool_mask && !on[at]) a = -INFINITY;
+          if (p.causal && j > i) a = -INFINITY;
+          s[j] = a;
+          if (a > top) top = a;
+        }
+        for (auto &x : s) x = top == -INFINITY ? 0 : exp(x - top), sum += x;
+        for (int64_t c = 0; c < dv; c++) {
+          double a = 0;
+          for (int64_t j = 0; j < lk; j++) a += s[j] * v[z * p.v_stride[0] + g * p.v_stride[1] + j * p.v_stride[2] + c];
+          want[z * p.out_stride[0] + y * p.out_stride[1] + i * p.out_stride[2] + c] = sum == 0 ? 0 : a / sum;
+        }
+      }
+  for (int threads : {1, 2, 5}) {
+    for (auto &x : out) x = NAN;
+    space w(tt_attention_workspace(&p, threads));
+    tt_attention_f32(&p, w.get(), threads);
+    compare(what, out, want, double(d));
+    if (!w.intact()) printf("FAILED %s: wrote past the workspace\n", what), failures++;
+    if (threads == 1) first = out;
+    if (!first.empty() && memcmp(first.data(), out.data(), first.size() * 4)) printf("FAILED %s: depends on threads\n", what), failures++;
+  }
+}
+
 int main() {
+  for (int kind = 0; kind < 5; kind++)
+    for (bool blhd : {false, true}) {
+      attention(1, 3, 3, 197, 197, 64, 64, kind, blhd);
+      attention(2, 4, 2, 50, 300, 20, 33, kind, blhd);
+      attention(1, 2, 1, 700, 600, 16, 16, kind, blhd);
+      attention(2, 4, 1, 1, 530, 64, 80, kind, blhd);
+      attention(1, 2, 2, 3, 17, 5, 3, kind, blhd);
+      attention(1, 2, 2, 7, 1, 8, 8, kind, blhd);
+      attention(1, 2, 2, 3, 0, 8, 8, kind, blhd);
+    }
+  attention(0, 2, 2, 3, 4, 8, 8, 0, false);
+  attention(2, 2, 2, 0, 4, 8, 8, 0, false);
   const conv_case convs[] = {
       {1, 14, 14, 64, 64, 3, 3, 1, 1, 1, 1},    {2, 9, 7, 64, 40, 3, 3, 2, 1, 1, 1},     {1, 28, 28, 3, 32, 7, 7, 2, 3, 1, 1},
       {2, 11, 13, 3, 17, 3, 3, 1, 1, 1, 1},     {1, 8, 8, 20, 33, 1, 1, 1, 0, 1, 1},     {1, 9, 9, 20, 33, 1, 1, 2, 0, 1, 1},

@@ -1,0 +1,215 @@
+//! The runner: a list of passes over a unit, and everything around it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use diag::{Diag, codes};
+use ir::HostTensor;
+
+use crate::{
+    Legality, PassCx, Repro, Step, Target, Unit, compare::same_values, repro::Headline,
+};
+
+/// Evaluates a unit on inputs that whoever made the callback chose, the same each time.
+pub type Evaluate<'a> = dyn Fn(&Unit) -> Result<Vec<HostTensor>, String> + 'a;
+
+/// What the runner needs to know of a phase.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Phase {
+    /// Its name in pipelines.
+    pub name: &'static str,
+    /// What may be there before it.
+    pub requires: Legality,
+    /// What may remain after it.
+    pub ensures: Legality,
+}
+
+/// What happened in one step.
+pub struct PassEvent<'a> {
+    /// The phase.
+    pub phase: &'static str,
+    /// The number of the step in its phase, from 0.
+    pub index: usize,
+    /// The pass with its options.
+    pub step: &'a Step,
+    /// The unit before.
+    pub before: &'a Unit,
+    /// The unit after.
+    pub after: &'a Unit,
+    /// Whether the two differ.
+    pub changed: bool,
+    /// What the pass counted, such as how often each rule fired.
+    pub counts: &'a [(&'static str, u64)],
+}
+
+/// Watches a run. What it sees it may print, time or keep; it cannot change the run.
+pub trait Observer {
+    /// Called before each step.
+    fn before(&mut self, _phase: &'static str, _index: usize, _step: &Step, _unit: &Unit) {}
+    /// Called after each step that went well.
+    fn after(&mut self, _event: &PassEvent<'_>) {}
+}
+
+/// Watches nothing.
+pub struct Silent;
+
+impl Observer for Silent {}
+
+/// How passes are run.
+pub struct Runner<'a> {
+    /// The machine that is compiled for.
+    pub target: &'a Target,
+    /// Whether structure, types and legality are checked after each pass, not at the end alone.
+    pub verify_each: bool,
+    /// Where given, the unit is evaluated before and after each pass, and the values are compared.
+    pub evaluate: Option<&'a Evaluate<'a>>,
+}
+
+/// What a run that went wrong leaves.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// What went wrong.
+    pub diags: Vec<Diag>,
+    /// The file that replays it.
+    pub repro: Repro,
+}
+
+impl Runner<'_> {
+    /// Runs `steps` over `unit`. At the end the unit is verified and has to keep what the phase
+    /// promises, whether or not each pass was checked before.
+    pub fn run(
+        &self,
+        phase: &Phase,
+        steps: &[Step],
+        unit: &Unit,
+        observer: &mut dyn Observer,
+    ) -> Result<Unit, Failure> {
+        let after = self.run_steps(phase, steps, unit, observer)?;
+        let promise = format!("phase `{}`", phase.name);
+        let diags = check(&after, &phase.ensures, &promise);
+        if diags.is_empty() {
+            return Ok(after);
+        }
+        Err(self.failure(phase, steps, unit, &promise, diags))
+    }
+
+    /// Runs `steps` over `unit` and promises nothing: for the beginning of a phase's list.
+    pub fn run_steps(
+        &self,
+        phase: &Phase,
+        steps: &[Step],
+        unit: &Unit,
+        observer: &mut dyn Observer,
+    ) -> Result<Unit, Failure> {
+        let mut unit = unit.clone();
+        let mut legality = phase.requires;
+        let mut values = self.evaluate.map(|it| it(&unit));
+        for (index, step) in steps.iter().enumerate() {
+            observer.before(phase.name, index, step, &unit);
+            let cx = PassCx::new(self.target, step);
+            let what = format!("pass `{}`", step.pass.name);
+            let fail = |diags| Err(self.failure(phase, &steps[index..], &unit, &what, diags));
+            let after = match caught(step, &unit, &cx) {
+                Ok(it) => it,
+                Err(diags) => return fail(diags),
+            };
+            legality = step.pass.ensures.unwrap_or(legality);
+            if self.verify_each {
+                let mut diags = check(&after, &legality, &what);
+                diags.extend(check_name(&unit, &after));
+                if !diags.is_empty() {
+                    return fail(diags);
+                }
+            }
+            let changed = unit != after;
+            if changed && let Some(evaluate) = self.evaluate {
+                let new = evaluate(&after);
+                if let Some(diag) = compare(values.as_ref(), &new, step) {
+                    return fail(vec![diag]);
+                }
+                values = Some(new);
+            }
+            observer.after(&PassEvent {
+                phase: phase.name,
+                index,
+                step,
+                before: &unit,
+                after: &after,
+                changed,
+                counts: &cx.counts(),
+            });
+            unit = after;
+        }
+        Ok(unit)
+    }
+
+    fn failure(
+        &self,
+        phase: &Phase,
+        rest: &[Step],
+        before: &Unit,
+        what: &str,
+        diags: Vec<Diag>,
+    ) -> Failure {
+        let headline = Headline { phase: phase.name, rest, target: self.target, what };
+        let repro = Repro::new(&headline, before, &diags);
+        Failure { diags, repro }
+    }
+}
+
+/// Runs one pass; a panic in it is an error of that pass.
+fn caught(step: &Step, unit: &Unit, cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
+    let run = || (step.pass.run)(unit, cx);
+    // Nothing the pass can reach outlives it but the counters, which a panic leaves readable.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|it| (*it).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".to_owned());
+        let message = format!("pass `{}` panicked: {text}", step.pass.name);
+        Err(vec![Diag::error(&codes::PASS, message)])
+    })
+}
+
+fn check(unit: &Unit, legality: &Legality, promise: &str) -> Vec<Diag> {
+    let mut diags = unit.verify();
+    for it in &mut diags {
+        it.notes.push(format!("after {promise}"));
+    }
+    diags.extend(legality.check(unit, promise));
+    diags
+}
+
+/// The first function is what everybody else calls this unit by.
+fn check_name(before: &Unit, after: &Unit) -> Option<Diag> {
+    let name = |it: &Unit| it.main().map(|it| it.name.clone());
+    let (old, new) = (name(before), name(after));
+    (old != new).then(|| {
+        let show = |it: Option<String>| it.map_or("nothing".to_owned(), |it| format!("@{it}"));
+        let message = format!("the unit of {} became that of {}", show(old), show(new));
+        Diag::error(&codes::BODY, message)
+    })
+}
+
+/// What cannot be evaluated before a pass is not compared; what no longer can after it is wrong.
+fn compare(
+    before: Option<&Result<Vec<HostTensor>, String>>,
+    after: &Result<Vec<HostTensor>, String>,
+    step: &Step,
+) -> Option<Diag> {
+    let Some(Ok(before)) = before else { return None };
+    let name = step.pass.name;
+    let wrong = |message: String| Some(Diag::error(&codes::VALIDATE, message));
+    let after = match after {
+        Ok(it) => it,
+        Err(it) => return wrong(format!("after pass `{name}` nothing can be evaluated: {it}")),
+    };
+    if before.len() != after.len() {
+        let (a, b) = (before.len(), after.len());
+        return wrong(format!("pass `{name}` changed the number of results from {a} to {b}"));
+    }
+    before.iter().zip(after).enumerate().find_map(|(i, (a, b))| {
+        let difference = same_values(a, b, step.pass.tolerance).err()?;
+        wrong(format!("pass `{name}` changed result {i}: {difference}"))
+    })
+}

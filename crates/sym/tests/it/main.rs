@@ -1,0 +1,5 @@
+//! Tests of sizes through the public interface.
+
+mod named;
+mod random;
+mod sample;

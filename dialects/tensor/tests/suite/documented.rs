@@ -1,0 +1,63 @@
+//! The example in every operator's documentation is read, verified, printed back and evaluated.
+
+use std::collections::BTreeMap;
+
+use ir::{
+    DType, OpDef, parse_function, print_function,
+    scalar::{ResultRule, ScalarFn},
+    verify,
+};
+
+/// The lines of the example, each indented as the printer does.
+fn example(def: &OpDef) -> Option<String> {
+    let (_, rest) = def.doc.split_once("```ir\n")?;
+    let (text, _) = rest.split_once("```")?;
+    Some(text.lines().map(|it| format!("  {}\n", it.trim())).collect())
+}
+
+/// What the example of an element-wise operator would be.
+fn scalar_example(function: ScalarFn) -> String {
+    let dtype = [DType::F32, DType::I32].into_iter().find(|it| function.domain().has(*it)).unwrap();
+    let args = match function.rule() {
+        ResultRule::Select => vec![DType::Bool, dtype, dtype],
+        _ => vec![dtype; function.arity()],
+    };
+    let mut text = String::new();
+    for (i, it) in args.iter().enumerate() {
+        text += &format!("  %{i} = param user \"x{i}\" : {it}[s0, 3]\n");
+    }
+    let (n, result) = (args.len(), function.result(&args).unwrap());
+    let operands: Vec<_> = (0..n).map(|it| format!("%{it}")).collect();
+    text + &format!("  %{n} = tensor.{} {} : {result}[s0, 3]\n", function.name(), operands.join(", "))
+}
+
+#[test]
+fn documented_examples_read_print_and_evaluate() {
+    for def in tensor::ops() {
+        let def = def.0;
+        let text = def.scalar.map(scalar_example).or_else(|| example(def));
+        let text = text.unwrap_or_else(|| panic!("{} has no example", def.name));
+        assert!(text.contains(def.name), "{} is not in its own example", def.name);
+        let whole = format!("func @f {{\n  symbol s0 in 1..16\n{text}}}\n");
+        let function = parse_function(def.name, &whole, &tensor::ops())
+            .unwrap_or_else(|it| panic!("{}: {it} {:?}\n{whole}", def.name, it.places));
+        assert_eq!(verify(&function), [], "{whole}");
+        assert_eq!(print_function(&function), whole);
+
+        let function = super::function(&format!("symbol s0 in 1..16\n{text}"));
+        for size in [1, 3] {
+            let sizes = BTreeMap::from([("s0".to_owned(), size)]);
+            let args = interp::seeded_inputs(&function, 7, &sizes).unwrap();
+            interp::run(&function, &args, &sizes).unwrap_or_else(|it| panic!("{it}\n{whole}"));
+        }
+    }
+}
+
+#[test]
+fn element_wise_operators_stand_where_their_function_says() {
+    for function in ScalarFn::ALL {
+        let def = tensor::pointwise_def(*function);
+        assert_eq!(def.0.name, format!("tensor.{}", function.name()));
+        assert_eq!(def.0.scalar, Some(*function));
+    }
+}

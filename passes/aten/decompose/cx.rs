@@ -1,0 +1,310 @@
+//! What a rule sees: its operator's arguments by the names of the schema.
+
+use aten::{Schema, Slot};
+use diag::{Diag, codes};
+use ir::{Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, ValueId};
+use rustc_hash::FxHashMap;
+use sym::{Answer, Expr, Facts};
+
+use super::emit;
+
+/// A tensor, or a number in the place of one.
+#[derive(Clone, Debug)]
+pub(crate) enum Input {
+    /// A tensor.
+    Tensor(ValueId),
+    /// A Python number, which has a say in promotion only by its kind.
+    Number(Number),
+}
+
+impl From<ValueId> for Input {
+    fn from(it: ValueId) -> Input {
+        Input::Tensor(it)
+    }
+}
+impl From<Number> for Input {
+    fn from(it: Number) -> Input {
+        Input::Number(it)
+    }
+}
+impl From<f64> for Input {
+    fn from(it: f64) -> Input {
+        Input::Number(Number::Float(it))
+    }
+}
+
+/// One operator that is being lowered.
+pub(crate) struct Cx<'r, 'a> {
+    pub(super) rw: &'r mut Rewriter<'a>,
+    numbers: &'r FxHashMap<ValueId, Number>,
+    op: &'a Op,
+    schema: &'static Schema,
+}
+
+impl<'r, 'a> Cx<'r, 'a> {
+    pub(super) fn new(
+        rw: &'r mut Rewriter<'a>,
+        numbers: &'r FxHashMap<ValueId, Number>,
+        op: &'a Op,
+        schema: &'static Schema,
+    ) -> Cx<'r, 'a> {
+        Cx { rw, numbers, op, schema }
+    }
+
+    /// An error about the operator.
+    pub(crate) fn error(&self, message: impl Into<String>) -> Diag {
+        Diag::error(&codes::UNSUPPORTED, message).at(self.op.origin.0)
+    }
+
+    /// What is known of the symbols.
+    pub(crate) fn facts(&self) -> &'a Facts {
+        self.rw.facts()
+    }
+
+    /// The operator's name with its overload.
+    pub(crate) fn name(&self) -> &'static str {
+        &self.schema.name
+    }
+
+    /// Whether the schema has an argument of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.schema.arg(name).is_some()
+    }
+
+    fn arg(&self, name: &str) -> Result<&'a Arg> {
+        match self.schema.arg(name).map(|it| it.slot) {
+            Some(Slot::Operand(it)) => Ok(&self.op.args[it]),
+            _ => Err(self.error(format!("the schema has no tensor `{name}`"))),
+        }
+    }
+
+    fn attr(&self, name: &str) -> Result<&'a Attr> {
+        match self.schema.arg(name).map(|it| it.slot) {
+            Some(Slot::Attr(it)) => Ok(&self.op.attrs[it]),
+            _ => Err(self.error(format!("the schema has no argument `{name}`"))),
+        }
+    }
+
+    fn read<T: AttrTy>(&self, name: &str, attr: &Attr) -> Result<T> {
+        T::of_attr(attr).ok_or_else(|| self.error(format!("`{name}` must not be {attr}")))
+    }
+
+    fn given(&mut self, old: ValueId) -> Result<ValueId> {
+        match self.numbers.get(&old) {
+            None => Ok(self.rw.get(old)),
+            Some(number) => {
+                emit::constant(self.rw, number, self.rw.old.body.ty(old).dtype())
+            }
+        }
+    }
+
+    /// A tensor.
+    pub(crate) fn x(&mut self, name: &str) -> Result<ValueId> {
+        match self.arg(name)? {
+            Arg::Value(it) => self.given(*it),
+            Arg::None | Arg::List(_) => Err(self.error(format!("`{name}` is missing"))),
+        }
+    }
+
+    /// A tensor or a number.
+    pub(crate) fn input(&mut self, name: &str) -> Result<Input> {
+        match self.schema.arg(name).map(|it| it.slot) {
+            Some(Slot::Attr(_)) => self.number(name).map(Input::Number),
+            _ => match self.arg(name)? {
+                Arg::Value(it) => match self.numbers.get(it) {
+                    Some(it) => Ok(Input::Number(it.clone())),
+                    None => Ok(Input::Tensor(self.rw.get(*it))),
+                },
+                Arg::None | Arg::List(_) => Err(self.error(format!("`{name}` is missing"))),
+            },
+        }
+    }
+
+    /// A tensor, a number, or neither.
+    pub(crate) fn opt_input(&mut self, name: &str) -> Result<Option<Input>> {
+        let absent = match self.schema.arg(name).map(|it| it.slot) {
+            Some(Slot::Attr(_)) => *self.attr(name)? == Attr::None,
+            _ => *self.arg(name)? == Arg::None,
+        };
+        if absent { Ok(None) } else { self.input(name).map(Some) }
+    }
+
+    /// An optional tensor.
+    pub(crate) fn opt(&mut self, name: &str) -> Result<Option<ValueId>> {
+        match self.arg(name)? {
+            Arg::Value(it) => self.given(*it).map(Some),
+            Arg::None | Arg::List(_) => Ok(None),
+        }
+    }
+
+    /// A list of tensors.
+    pub(crate) fn list(&mut self, name: &str) -> Result<Vec<ValueId>> {
+        let values: Vec<ValueId> = self.arg(name)?.values().collect();
+        values.into_iter().map(|it| self.given(it)).collect()
+    }
+
+    /// A list of tensors of which some may be absent.
+    pub(crate) fn opt_list(&mut self, name: &str) -> Result<Vec<Option<ValueId>>> {
+        match self.arg(name)? {
+            Arg::List(it) => {
+                it.iter().map(|it| it.map(|it| self.given(it)).transpose()).collect()
+            }
+            Arg::Value(_) | Arg::None => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether an argument that is no tensor was left out.
+    pub(crate) fn is_none(&self, name: &str) -> Result<bool> {
+        Ok(*self.attr(name)? == Attr::None)
+    }
+
+    /// An attribute of any type.
+    pub(crate) fn get<T: AttrTy>(&self, name: &str) -> Result<T> {
+        self.read(name, self.attr(name)?)
+    }
+
+    /// A number.
+    pub(crate) fn number(&self, name: &str) -> Result<Number> {
+        self.get(name)
+    }
+
+    /// An integer that is known.
+    pub(crate) fn int(&self, name: &str) -> Result<i64> {
+        self.get(name)
+    }
+
+    /// An integer.
+    pub(crate) fn size(&self, name: &str) -> Result<Expr> {
+        self.get(name)
+    }
+
+    /// Integers.
+    pub(crate) fn sizes(&self, name: &str) -> Result<Vec<Expr>> {
+        match self.attr(name)? {
+            Attr::None => Ok(Vec::new()),
+            it => self.read(name, it),
+        }
+    }
+
+    /// Integers that are known; none where they were left out.
+    pub(crate) fn ints(&self, name: &str) -> Result<Vec<i64>> {
+        match self.attr(name)? {
+            Attr::None => Ok(Vec::new()),
+            it => self.read(name, it),
+        }
+    }
+
+    /// A float.
+    pub(crate) fn float(&self, name: &str) -> Result<f64> {
+        let number: Number = self.get(name)?;
+        number.as_f64().ok_or_else(|| self.error(format!("`{name}` must be known")))
+    }
+
+    /// A bool; false where it was left out.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        Ok(self.get::<Option<bool>>(name)?.unwrap_or(false))
+    }
+
+    /// Text.
+    pub(crate) fn text(&self, name: &str) -> Result<String> {
+        self.get(name)
+    }
+
+    /// An element type, where it is given.
+    pub(crate) fn dtype(&self, name: &str) -> Result<Option<DType>> {
+        self.get(name)
+    }
+
+    /// A dimension of a tensor of that rank, counted from the front.
+    pub(crate) fn dim(&self, name: &str, rank: usize) -> Result<usize> {
+        let dim = self.int(name)?;
+        self.normal(dim, rank)
+    }
+
+    /// Dimensions of a tensor of that rank, counted from the front; all where none is given.
+    pub(crate) fn dims_or_all(&self, name: &str, rank: usize) -> Result<Vec<usize>> {
+        let dims = self.ints(name)?;
+        match dims.is_empty() {
+            true => Ok((0..rank).collect()),
+            false => self.normal_all(&dims, rank),
+        }
+    }
+
+    /// A dimension counted from the front.
+    pub(crate) fn normal(&self, dim: i64, rank: usize) -> Result<usize> {
+        tensor::normalize_dim(dim, rank)
+            .ok_or_else(|| self.error(format!("dimension {dim} of a tensor of rank {rank}")))
+    }
+
+    /// Dimensions counted from the front.
+    pub(crate) fn normal_all(&self, dims: &[i64], rank: usize) -> Result<Vec<usize>> {
+        dims.iter().map(|it| self.normal(*it, rank)).collect()
+    }
+
+    /// What the exporter recorded of a result.
+    pub(crate) fn out(&self, index: usize) -> Result<&'a TensorType> {
+        let value = self.op.results().nth(index);
+        let ty = value.and_then(|it| self.rw.old.body.ty(it).as_tensor());
+        ty.ok_or_else(|| self.error(format!("result {index} has no type on record")))
+    }
+
+    /// The sizes that the exporter recorded of the first result.
+    pub(crate) fn out_shape(&self) -> Result<Vec<Expr>> {
+        self.out(0).map(|it| it.shape.to_vec())
+    }
+
+    /// How many results there are.
+    pub(crate) fn results(&self) -> usize {
+        self.op.results as usize
+    }
+
+    /// The strides that the exporter recorded of a tensor argument, where it is known.
+    pub(crate) fn recorded(&self, name: &str) -> Result<Option<&'a TensorType>> {
+        Ok(match self.arg(name)? {
+            Arg::Value(it) => self.rw.old.body.ty(*it).as_tensor(),
+            Arg::None | Arg::List(_) => None,
+        })
+    }
+
+    /// The type of a value.
+    pub(crate) fn ty(&self, value: ValueId) -> Result<&TensorType> {
+        let ty = self.rw.new.ty(value);
+        ty.as_tensor().ok_or_else(|| self.error(format!("{ty} is no tensor")))
+    }
+
+    /// The sizes of a value.
+    pub(crate) fn shape(&self, value: ValueId) -> Vec<Expr> {
+        self.rw.new.ty(value).as_tensor().map(|it| it.shape.to_vec()).unwrap_or_default()
+    }
+
+    /// One size of a value.
+    pub(crate) fn dim_size(&self, value: ValueId, dim: usize) -> Expr {
+        let ty = self.rw.new.ty(value).as_tensor();
+        ty.and_then(|it| it.shape.get(dim)).cloned().unwrap_or_else(|| Expr::int(1))
+    }
+
+    /// The number of dimensions of a value.
+    pub(crate) fn rank(&self, value: ValueId) -> usize {
+        self.rw.new.ty(value).as_tensor().map_or(0, TensorType::rank)
+    }
+
+    /// The element type of a value.
+    pub(crate) fn dtype_of(&self, value: ValueId) -> DType {
+        self.rw.new.ty(value).dtype().unwrap_or(DType::F32)
+    }
+
+    /// Whether `a == b` is proven.
+    pub(crate) fn equal(&self, a: &Expr, b: &Expr) -> bool {
+        a == b || sym::equal(a, b, self.facts()) == Answer::Proven
+    }
+
+    /// Whether `a <= b` is proven.
+    pub(crate) fn at_most(&self, a: &Expr, b: &Expr) -> bool {
+        sym::less_equal(a, b, self.facts()) == Answer::Proven
+    }
+
+    /// A simpler form of a size.
+    pub(crate) fn simple(&self, it: &Expr) -> Expr {
+        sym::simplify(it, self.facts())
+    }
+}

@@ -1,1 +1,0 @@
-//! Passes over loops, down to wrapper.

@@ -1,0 +1,53 @@
+//! Fusion: from operators on whole tensors to kernels.
+//!
+//! Why: memory is slower than arithmetic. Element-wise work is done where its operands are in
+//! registers anyway: in the epilogue of the product before it, in the kernel of the reduction
+//! beside it, or in the kernel that reads it.
+//!
+//! Reading order: [`plan`] (what gets memory, what is computed together), [`index`] (from a value
+//! at a place to loads and arithmetic), [`lower`] (kernels), [`structured`] (products,
+//! convolutions, attention), [`roots`] and [`sequential`] (loops inside an element, loops in
+//! order), [`layout`] (strides).
+
+mod graph;
+mod index;
+mod layout;
+mod lower;
+mod plan;
+mod roots;
+mod sequential;
+mod structured;
+
+use diag::Diag;
+use ir::Function;
+use pass::{PassCx, PassDef, Unit};
+
+/// The pass.
+pub static FUSE: PassDef = PassDef {
+    tolerance: Some(1e-5),
+    ..PassDef::new(
+        "fuse",
+        "lower operators to kernels, fusing element-wise work and reductions",
+        include_str!("README.md"),
+        run,
+    )
+};
+
+fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
+    pass::per_function(unit, |function| match function.params.is_empty() || !is_folded(function) {
+        true => lower(function),
+        // What is computed ahead of time stays as it is: the interpreter runs it.
+        false => Ok(function.clone()),
+    })
+}
+
+/// Whether the function computes constants ahead of time.
+fn is_folded(function: &Function) -> bool {
+    function.name.contains(".constants")
+}
+
+fn lower(function: &Function) -> ir::Result<Function> {
+    let graph = graph::Graph::new(function);
+    let plan = plan::Plan::new(&graph);
+    lower::Lower::new(&graph, plan).run()
+}

@@ -1,1 +1,0 @@
-//! Passes over tensor, down to loops.

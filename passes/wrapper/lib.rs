@@ -1,0 +1,7 @@
+//! Passes over `wrapper`. A pass is a folder: why and how in its `mod.rs`, its page of the book in
+//! its `README.md`, whose examples are tests, and more tests in `tests/*.ir`.
+
+use pass::PassDef;
+
+/// Every pass of this level.
+pub static PASSES: &[&PassDef] = &[];

@@ -1,1 +1,0 @@
-//! Passes over wrapper: memory planning, reuse, size hoisting.

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""Loads the packages of the models written by hand in real PyTorch.
+
+    cargo run -p runtime --example stub_packages -- FOLDER
+    check_stub.py FOLDER
+
+Exit status 0 if PyTorch's loader takes the packages, says nothing on stderr while
+it does, and the models give what they should, refuse what they should, and keep
+aliases, writes and state. Needs torch (2.6 or newer) and nothing else.
+"""
+import os
+import sys
+import tempfile
+
+import torch
+
+
+class Stderr:
+    """What is written to file descriptor 2 meanwhile, by C++ too."""
+
+    def __enter__(self):
+        self.file = tempfile.TemporaryFile()
+        sys.stderr.flush()
+        self.saved = os.dup(2)
+        os.dup2(self.file.fileno(), 2)
+        return self
+
+    def __exit__(self, *_):
+        sys.stderr.flush()
+        os.dup2(self.saved, 2)
+        os.close(self.saved)
+        self.file.seek(0)
+        self.text = self.file.read().decode()
+
+
+def load(path, **kwargs):
+    with Stderr() as stderr:
+        model = torch._inductor.aoti_load_package(path, **kwargs)
+    assert not stderr.text, f"loading {path} says: {stderr.text}"
+    return model
+
+
+def refused(model, *args):
+    """The message of an error, which is on stderr in every version, and in newer ones raised."""
+    with Stderr() as stderr:
+        try:
+            model(*args)
+        except RuntimeError as error:
+            return f"{error}\n{stderr.text if hasattr(stderr, 'text') else ''}", stderr
+    raise AssertionError("was not refused")
+
+
+def check_add(folder):
+    model = load(os.path.join(folder, "add.pt2"))
+    a, b = torch.randn(5, 3), torch.randn(5, 3)
+    with Stderr() as stderr:
+        out = model(a, b)
+    assert not stderr.text, stderr.text
+    assert torch.equal(out, a + b)
+    assert not out.requires_grad
+
+    wide = torch.zeros(1025, 3)
+    want = "input 'a' (input 0): dimension 0 is 1025, expected B in [2, 1024]"
+    message, stderr = refused(model, wide, wide)
+    assert want in stderr.text, stderr.text
+    if torch.__version__ >= "2.13":
+        assert want in message, message
+    want = "input 'b' (input 1): dimension 0 is 4, expected B = 5"
+    _, stderr = refused(model, a, torch.zeros(4, 3))
+    assert want in stderr.text, stderr.text
+    want = "input 'a' (input 0): dtype is float64, expected float32"
+    _, stderr = refused(model, a.double(), b)
+    assert want in stderr.text, stderr.text
+
+    # Nothing is leaked or freed twice, whether runs fail or not.
+    for _ in range(1000):
+        assert torch.equal(model(a, b), a + b)
+    with Stderr():
+        for _ in range(100):
+            try:
+                model(wide, wide)
+            except RuntimeError:
+                pass
+    metadata = getattr(model, "get_metadata", getattr(model.loader, "get_metadata", None))()
+    assert metadata["AOTI_DEVICE_KEY"] == "cpu", metadata
+    a.requires_grad_(True)
+    assert not model(a, b).requires_grad
+
+
+def check_all(folder):
+    model = load(os.path.join(folder, "all.pt2"))
+    x = torch.arange(1.0, 9.0).reshape(2, 4).requires_grad_(True)
+    index = torch.tensor([3, 0, 2])
+    total = torch.zeros(4)
+    for calls in (1, 2):
+        out = model(x, index, total)
+        weight = torch.tensor([1.0, 2.0, 3.0, 4.0])
+        scaled = x.detach() * weight
+        assert torch.equal(out[0], scaled)
+        assert torch.equal(out[1], scaled.t()) and out[1].stride() == (1, 4)
+        assert out[1].data_ptr() == out[0].data_ptr() == out[7].data_ptr()
+        assert out[2].data_ptr() == x.data_ptr() and out[2].requires_grad
+        assert torch.equal(out[3], x[1]) and out[3].data_ptr() == x[1].data_ptr()
+        assert torch.equal(out[4], weight)
+        assert out[5].item() == calls and out[5].dtype == torch.int64
+        assert out[6] is None or not isinstance(out[6], torch.Tensor) or out[6].numel() == 0
+        assert torch.equal(out[8], weight[index])
+        assert torch.equal(out[9], 2 * weight)
+        assert torch.equal(out[10], torch.zeros(4))
+        assert out[11].item() == 0.5 and out[12].item() is True
+        assert torch.equal(out[13], weight[2:])
+        assert torch.equal(total, torch.full((4,), float(calls))), total
+    _, stderr = refused(model, x, torch.tensor([4]), total)
+    assert "index of picked: 4 is out of range" in stderr.text, stderr.text
+    # Any strides do: the model copes.
+    out = model(torch.randn(4, 3).t(), torch.arange(8)[::4] // 2, total)
+    assert out[0].shape == (3, 4)
+
+    fqns = sorted(model.get_constant_fqns())
+    assert fqns == ["calls", "folded", "layer.tail", "layer.weight"], fqns
+    with Stderr() as stderr:
+        try:
+            model.load_constants({"layer.weight": torch.zeros(4)}, check_full_update=False)
+            raise AssertionError("constants were replaced")
+        except RuntimeError:
+            pass
+    assert "constants cannot be replaced" in stderr.text, stderr.text
+    del out
+    del model
+    # A second load is a model of its own.
+    model = load(os.path.join(folder, "all.pt2"), run_single_threaded=True) if torch.__version__ >= "2.7" else None
+    if model is not None:
+        assert model(x, index, total)[5].item() == 1
+
+
+if __name__ == "__main__":
+    check_add(sys.argv[1])
+    check_all(sys.argv[1])
+    print(f"torch {torch.__version__}: the packages are good")
