@@ -7,7 +7,7 @@ use import::{
 
 use crate::support::{Part, model, zip};
 
-const VERSIONS: [&str; 3] = ["2.6", "2.8", "2.15"];
+const VERSIONS: [&str; 4] = ["2.6", "2.8", "2.9", "2.15"];
 
 /// The elements of a tensor in order, as bytes.
 fn elements(storage: &[u8], weight: &WeightRef) -> Vec<u8> {
@@ -116,7 +116,7 @@ fn weights_are_views_of_the_file() {
 
 #[test]
 fn sample_inputs_are_those_of_the_export() {
-    for name in ["tiny_2.6", "tiny_2.8", "tiny_2.15", "mlp"] {
+    for name in ["tiny_2.6", "tiny_2.8", "tiny_2.9", "tiny_2.15", "mlp"] {
         let bytes = model(&format!("{name}.pt2"));
         let samples = import::read(&bytes).unwrap().sample_inputs().unwrap().unwrap();
         let saved = model(&format!("{name}.io.safetensors"));

@@ -17,7 +17,7 @@ use crate::{Error, MODELS, SIGNATURE, Signature};
 const MAX_MEMBERS: usize = 100_000;
 
 /// No metadata or signature is larger.
-const MAX_TEXT: u64 = 64 << 20;
+const MAX_TEXT: u64 = 8 << 20;
 
 /// An open package.
 #[derive(Debug)]

@@ -31,7 +31,9 @@ fn same_float(a: f64, b: f64, allowed: Option<f64>) -> bool {
         return true;
     }
     // Infinities of one sign are equal in bits; any other difference to one is no number.
-    allowed.is_some_and(|it| (a - b).abs() <= it * a.abs().max(b.abs()).max(1.0) && (a - b).is_finite())
+    allowed.is_some_and(|it| {
+        (a - b).abs() <= it * a.abs().max(b.abs()).max(1.0) && (a - b).is_finite()
+    })
 }
 
 /// The distance from 1 to the next number.

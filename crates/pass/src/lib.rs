@@ -8,19 +8,22 @@
 //! - A [`Runner`] runs the list. It alone verifies, compares, counts, validates and catches; what a
 //!   user sees of a run goes through [`Observer`].
 //! - A [`Repro`] is what a failure leaves: one file that replays it.
+//! - An [`Oracle`] evaluates a unit before and after a pass on the same inputs.
 //! - [`rules`] is the one driver of rewrite rules.
 //!
 //! **Architecture invariant:** a pass sees a unit, its options and the target; no database, no
-//! file, no clock, no environment. The interpreter comes in as a callback ([`Evaluate`]).
+//! file, no clock, no environment. The interpreter comes in as callbacks ([`Oracle`], [`Evaluate`]).
 
 mod compare;
 mod cx;
 mod def;
 mod legality;
+mod oracle;
 mod record;
 mod repro;
 pub mod rules;
 mod run;
+mod sizes;
 mod steps;
 mod target;
 mod unit;
@@ -29,9 +32,11 @@ pub use compare::same_values;
 pub use cx::PassCx;
 pub use def::{OptionDef, OptionValue, PassDef, RunFn};
 pub use legality::Legality;
+pub use oracle::{Inputs, Oracle};
 pub use record::{Dump, Record, Recorder, Select};
-pub use repro::{Repro, Replay, parse_repro};
+pub use repro::{Replay, Repro, parse_repro};
 pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent};
+pub use sizes::{Sizes, sample_sizes};
 pub use steps::{Step, check_order, parse_steps, print_steps};
 pub use target::Target;
 pub use unit::{Unit, per_function};

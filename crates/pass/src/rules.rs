@@ -17,9 +17,7 @@
 //! names the rule.
 
 use diag::{Diag, codes};
-use ir::{
-    Arg, Body, Builder, Function, Op, OpRef, Region, Result, Type, ValueId, View, compact,
-};
+use ir::{Arg, Body, Builder, Function, Op, OpRef, Region, Result, Type, ValueId, View, compact};
 use sym::Facts;
 
 use crate::PassCx;
@@ -147,8 +145,7 @@ impl<'a> RuleCx<'a> {
             }
             let first = self.builder.current_ops().len();
             self.builder.origin = op.origin;
-            let args: Vec<Arg> =
-                op.args.iter().map(|it| it.map(|it| map[it.index()])).collect();
+            let args: Vec<Arg> = op.args.iter().map(|it| it.map(|it| map[it.index()])).collect();
             let stated = op.results().map(|it| body.ty(it).clone()).collect();
             let made = self.builder.push_stated(op.def, args, op.attrs.clone(), Some(stated))?;
             self.note_makers(first);

@@ -5,9 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use diag::{Diag, codes};
 use ir::HostTensor;
 
-use crate::{
-    Legality, PassCx, Repro, Step, Target, Unit, compare::same_values, repro::Headline,
-};
+use crate::{Legality, PassCx, Repro, Step, Target, Unit, compare::same_values, repro::Headline};
 
 /// Evaluates a unit on inputs that whoever made the callback chose, the same each time.
 pub type Evaluate<'a> = dyn Fn(&Unit) -> Result<Vec<HostTensor>, String> + 'a;

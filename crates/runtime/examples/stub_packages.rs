@@ -24,13 +24,11 @@ fn main() -> Result<(), package::Error> {
     };
     let source = common::source("add.cpp");
     let Some(library) = common::build(&source) else { return Ok(()) };
-    let model =
-        Model { source: &source, signature: Some(signature), ..Model::new(&library.bytes) };
+    let model = Model { source: &source, signature: Some(signature), ..Model::new(&library.bytes) };
     write_package(&folder.join("add.pt2"), &model)?;
 
     let source = common::source("all.cpp");
     let Some(library) = common::build(&source) else { return Ok(()) };
-    let model =
-        Model { source: &source, blob: common::constants(), ..Model::new(&library.bytes) };
+    let model = Model { source: &source, blob: common::constants(), ..Model::new(&library.bytes) };
     write_package(&folder.join("all.pt2"), &model)
 }

@@ -101,8 +101,8 @@ unsafe extern "C" fn tintype_model_load_with(
     }
     // SAFETY: C strings.
     let path = OsStr::from_bytes(unsafe { CStr::from_ptr(path) }.to_bytes());
-    let name = (!name.is_null())
-        .then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned());
+    let name =
+        (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned());
     let mut options = LoadOptions { model: name, ..LoadOptions::default() };
     if concurrency != 0 {
         options.concurrency = concurrency;
@@ -202,7 +202,9 @@ unsafe extern "C" fn tintype_model_run(
         let handles = unsafe { slice(inputs, num_inputs)? };
         let expected = model.outputs.len();
         if num_outputs != expected || (outputs.is_null() && expected != 0) {
-            return Err(format!("there is room for {num_outputs} outputs, the model has {expected}"));
+            return Err(format!(
+                "there is room for {num_outputs} outputs, the model has {expected}"
+            ));
         }
         let tensors = handles.iter().map(|&it| unsafe { it.as_ref() }.cloned());
         let tensors: Vec<Tensor> = tensors.collect::<Option<_>>().ok_or("an input is null")?;

@@ -158,7 +158,8 @@ impl Model {
     /// inputs: that is [`Model::run_mut`]'s to do.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
         if let Some(info) = self.inputs().iter().find(|it| it.is_written) {
-            let message = format!("the model writes its input '{}': run it with run_mut", info.name);
+            let message =
+                format!("the model writes its input '{}': run it with run_mut", info.name);
             return Err(Error::Run { message });
         }
         self.run_shared(inputs)

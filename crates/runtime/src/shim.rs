@@ -148,9 +148,7 @@ fn clone_like_torch(tensor: &Tensor) -> Option<Tensor> {
 
 unsafe extern "C" fn get_size(handle: Handle, d: i64, ret: *mut i64) -> Code {
     // SAFETY: as for the getters.
-    unsafe {
-        code((|| put(ret, *tensor(handle)?.shape().get(usize::try_from(d).ok()?)? as i64))())
-    }
+    unsafe { code((|| put(ret, *tensor(handle)?.shape().get(usize::try_from(d).ok()?)? as i64))()) }
 }
 
 unsafe extern "C" fn get_stride(handle: Handle, d: i64, ret: *mut i64) -> Code {

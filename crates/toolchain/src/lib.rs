@@ -16,6 +16,7 @@ mod cpu;
 mod error;
 mod hash;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,7 +59,7 @@ pub struct Unit {
 }
 
 /// A compiled unit.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Object {
     /// The name of the unit.
     pub name: String,
@@ -82,7 +83,7 @@ pub struct LinkOptions {
 }
 
 /// A linked shared library.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Library {
     /// The ELF file.
     pub bytes: Arc<[u8]>,
@@ -90,6 +91,19 @@ pub struct Library {
     pub digest: Digest,
     /// Whether it came out of the cache.
     pub cached: bool,
+}
+
+// By digest: nobody wants to read a binary.
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({}, {}, cached: {})", self.name, self.digest, self.cached)
+    }
+}
+
+impl fmt::Debug for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Library({}, cached: {})", self.digest, self.cached)
+    }
 }
 
 /// A compiler with a cache in front of it.

@@ -114,7 +114,9 @@ fn an_error_has_the_unit_and_the_reason() {
         }
         other => panic!("{other:?}"),
     }
-    let unresolved = [unit("a.cpp", "int absent(); int f() { return absent(); }\n")];
+    let source = "int absent();\n\
+                  __attribute__((visibility(\"default\"))) int f() { return absent(); }\n";
+    let unresolved = [unit("a.cpp", source)];
     let error = toolchain.build(&unresolved, &LinkOptions::default()).unwrap_err().to_string();
     assert!(error.contains("the library") && error.contains("absent"), "{error}");
 }

@@ -1,21 +1,53 @@
 //! The typing rule of every operator in `ops`, each stated once.
 
-use ir::{DType, Result, TensorType, Type, ValueId, View};
+mod contract;
+
+use ir::{DType, Number, Result, TensorType, Type, ValueId, View};
 use sym::{Answer, Expr};
 
 use crate::{
     ops::{
-        ArgReduce, ArgWindow, Attention, Bitcast, Cast, Concat, Contract, Conv, Expand, Flip, Full,
-        Gather, Index, IndexUpdate, Iota, Literal, Pad, Permute, Reduce, ReduceWindow, Reshape,
-        Scan, Scatter, Size, Slice, SliceUpdate, Sort, Strided,
+        ArgReduce, ArgWindow, Bitcast, Cast, Concat, Expand, Flip, Full, Gather, Index,
+        IndexUpdate, Iota, Literal, Pad, Permute, Reduce, ReduceWindow, Reshape, Scan, Scatter,
+        Size, Slice, SliceUpdate, Sort, Strided,
     },
-    shape::{broadcast, same_shape, same_size},
+    shape::{same_shape, same_size},
 };
+
+pub(crate) use contract::{attention, contract, conv};
 
 type Types = Result<Vec<Type>>;
 
 fn one(dtype: DType, shape: Vec<Expr>) -> Types {
     Ok(vec![Type::tensor(dtype, shape)])
+}
+
+/// A result of sizes that somebody asked for: none may be known to be negative.
+fn sized(view: View<'_>, dtype: DType, shape: Vec<Expr>) -> Types {
+    let negative = |it: &&Expr| match it.as_int() {
+        Some(it) => it < 0,
+        None => sym::less_equal(&Expr::int(0), it, view.facts) == Answer::Refuted,
+    };
+    match shape.iter().find(negative) {
+        Some(it) => Err(view.error(format!("a size of {it}"))),
+        None => one(dtype, shape),
+    }
+}
+
+/// Checks that a number may stand for an element: a complex one has no real value.
+fn fits(view: View<'_>, number: &Number, dtype: DType) -> Result<()> {
+    match (number, dtype.is_complex()) {
+        (Number::Complex(..), false) => Err(view.error(format!("{number} as {dtype}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Checks that a dtype has an order: all but the complex ones.
+fn ordered(view: View<'_>, dtype: DType) -> Result<()> {
+    match dtype.is_complex() {
+        false => Ok(()),
+        true => Err(view.error(format!("{dtype} has no order"))),
+    }
 }
 
 /// The dimension of that index, which must exist and is not counted from the end here.
@@ -50,7 +82,8 @@ fn plain(view: View<'_>, value: ValueId) -> Result<TensorType> {
 
 pub(crate) fn full(view: View<'_>) -> Types {
     let it = Full(view);
-    one(it.dtype(), it.shape())
+    fits(view, &it.value(), it.dtype())?;
+    sized(view, it.dtype(), it.shape())
 }
 
 pub(crate) fn literal(view: View<'_>) -> Types {
@@ -60,14 +93,17 @@ pub(crate) fn literal(view: View<'_>) -> Types {
     if count != i64::try_from(it.values().len()).ok() {
         return Err(view.error(format!("C1: {} values for shape {shape:?}", it.values().len())));
     }
-    one(it.dtype(), shape.into_iter().map(Expr::int).collect())
+    it.values().iter().try_for_each(|value| fits(view, value, it.dtype()))?;
+    sized(view, it.dtype(), shape.into_iter().map(Expr::int).collect())
 }
 
 pub(crate) fn iota(view: View<'_>) -> Types {
     let it = Iota(view);
     let shape = it.shape();
     dim(view, it.dim(), shape.len())?;
-    one(it.dtype(), shape)
+    fits(view, &it.start(), it.dtype())?;
+    fits(view, &it.step(), it.dtype())?;
+    sized(view, it.dtype(), shape)
 }
 
 pub(crate) fn size(view: View<'_>) -> Types {
@@ -120,7 +156,7 @@ pub(crate) fn expand(view: View<'_>) -> Types {
             return Err(view.error(format!("C1: size {from} cannot be expanded to {to}")));
         }
     }
-    one(x.dtype, shape)
+    sized(view, x.dtype, shape)
 }
 
 pub(crate) fn permute(view: View<'_>) -> Types {
@@ -154,7 +190,7 @@ pub(crate) fn slice(view: View<'_>) -> Types {
     len(view, "size", size.len(), x.rank())?;
     len(view, "step", step.len(), x.rank())?;
     slice_bounds(view, &x, &start, &size, &step)?;
-    one(x.dtype, size)
+    sized(view, x.dtype, size)
 }
 
 fn slice_bounds(
@@ -202,6 +238,7 @@ pub(crate) fn pad(view: View<'_>) -> Types {
     len(view, "low", low.len(), x.rank())?;
     len(view, "high", high.len(), x.rank())?;
     len(view, "interior", interior.len(), x.rank())?;
+    fits(view, &it.value(), x.dtype)?;
     let mut shape = Vec::new();
     for i in 0..x.rank() {
         if interior[i] < 0 {
@@ -216,7 +253,7 @@ pub(crate) fn pad(view: View<'_>) -> Types {
         let size = low[i].clone() + high[i].clone() + x.shape[i].clone() + gaps;
         shape.push(sym::simplify(&size, view.facts));
     }
-    one(x.dtype, shape)
+    sized(view, x.dtype, shape)
 }
 
 pub(crate) fn concat(view: View<'_>) -> Types {
@@ -269,17 +306,13 @@ pub(crate) fn reduce(view: View<'_>) -> Types {
     one(x.dtype, kept.map(|i| x.shape[i].clone()).collect())
 }
 
-fn extremum(view: View<'_>, kind: &str) -> Result<()> {
-    match kind {
-        "max" | "min" => Ok(()),
-        kind => Err(view.error(format!("no kind is called `{kind}`"))),
-    }
-}
-
 pub(crate) fn arg_reduce(view: View<'_>) -> Types {
     let it = ArgReduce(view);
     let x = plain(view, it.x())?;
-    extremum(view, &it.kind())?;
+    if !matches!(it.kind().as_str(), "max" | "min") {
+        return Err(view.error(format!("no kind is called `{}`", it.kind())));
+    }
+    ordered(view, x.dtype)?;
     let at = dim(view, it.dim(), x.rank())?;
     let kept = (0..x.rank()).filter(|i| *i != at);
     one(DType::I64, kept.map(|i| x.shape[i].clone()).collect())
@@ -288,8 +321,10 @@ pub(crate) fn arg_reduce(view: View<'_>) -> Types {
 pub(crate) fn scan(view: View<'_>) -> Types {
     let it = Scan(view);
     let x = plain(view, it.x())?;
-    if !matches!(it.kind().as_str(), "sum" | "prod" | "max" | "min") || x.dtype == DType::Bool {
-        return Err(view.error(format!("`{}` is not defined on {}", it.kind(), x.dtype)));
+    match it.kind().as_str() {
+        "sum" | "prod" if x.dtype != DType::Bool => (),
+        "max" | "min" if x.dtype != DType::Bool => ordered(view, x.dtype)?,
+        kind => return Err(view.error(format!("`{kind}` is not defined on {}", x.dtype))),
     }
     dim(view, it.dim(), x.rank())?;
     one(x.dtype, x.shape.to_vec())
@@ -365,6 +400,7 @@ pub(crate) fn reduce_window(view: View<'_>) -> Types {
 pub(crate) fn arg_window(view: View<'_>) -> Types {
     let it = ArgWindow(view);
     let x = plain(view, it.x())?;
+    ordered(view, x.dtype)?;
     let attrs = WindowAttrs {
         window: it.window(),
         stride: it.stride(),
@@ -373,99 +409,6 @@ pub(crate) fn arg_window(view: View<'_>) -> Types {
         dilation: it.dilation(),
     };
     one(DType::I64, window_type(view, &x, attrs)?)
-}
-
-pub(crate) fn contract(view: View<'_>) -> Types {
-    let it = Contract(view);
-    let (lhs, rhs) = (plain(view, it.lhs())?, plain(view, it.rhs())?);
-    if lhs.dtype != rhs.dtype || lhs.dtype == DType::Bool {
-        return Err(view.error(format!("C1: products of {} and {}", lhs.dtype, rhs.dtype)));
-    }
-    let paired = |batch: Vec<i64>, contract: Vec<i64>, rank: usize| {
-        let all: Vec<i64> = batch.iter().chain(&contract).copied().collect();
-        dims(view, &all, rank).map(|it| {
-            let (batch, contract) = it.split_at(batch.len());
-            (batch.to_vec(), contract.to_vec())
-        })
-    };
-    let (lhs_batch, lhs_contract) = paired(it.lhs_batch(), it.lhs_contract(), lhs.rank())?;
-    let (rhs_batch, rhs_contract) = paired(it.rhs_batch(), it.rhs_contract(), rhs.rank())?;
-    let pairs = |a: &[usize], b: &[usize]| {
-        a.len() == b.len()
-            && a.iter().zip(b).all(|(a, b)| same_size(&lhs.shape[*a], &rhs.shape[*b], view.facts))
-    };
-    if !pairs(&lhs_batch, &rhs_batch) || !pairs(&lhs_contract, &rhs_contract) {
-        return Err(view.error(format!("C2: paired sizes of {lhs} and {rhs} differ")));
-    }
-    let free = |ty: &TensorType, batch: &[usize], contract: &[usize]| -> Vec<Expr> {
-        (0..ty.rank())
-            .filter(|i| !batch.contains(i) && !contract.contains(i))
-            .map(|i| ty.shape[i].clone())
-            .collect()
-    };
-    let mut shape: Vec<Expr> = lhs_batch.iter().map(|i| lhs.shape[*i].clone()).collect();
-    shape.extend(free(&lhs, &lhs_batch, &lhs_contract));
-    shape.extend(free(&rhs, &rhs_batch, &rhs_contract));
-    one(lhs.dtype, shape)
-}
-
-pub(crate) fn conv(view: View<'_>) -> Types {
-    let it = Conv(view);
-    let (x, w) = (plain(view, it.x())?, plain(view, it.w())?);
-    if !(3..=5).contains(&x.rank()) || w.rank() != x.rank() {
-        return Err(view.error(format!("C1: {w} over {x}")));
-    }
-    if x.dtype != w.dtype || x.dtype == DType::Bool {
-        return Err(view.error(format!("products of {} and {}", x.dtype, w.dtype)));
-    }
-    let groups = Expr::int(it.groups());
-    if it.groups() < 1 || !same_size(&x.shape[1], &(w.shape[1].clone() * groups.clone()), view.facts) {
-        return Err(view.error(format!("C2: {groups} groups of {} channels in {x}", w.shape[1])));
-    }
-    if sym::divisible(&w.shape[0], &groups, view.facts) != Answer::Proven {
-        return Err(view.error(format!("C2: {groups} groups in {} channels", w.shape[0])));
-    }
-    let moved = windowed(
-        view,
-        &x.shape[2..],
-        &w.shape[2..],
-        &it.stride(),
-        &it.low(),
-        &it.high(),
-        &it.dilation(),
-    )?;
-    let mut shape = vec![x.shape[0].clone(), w.shape[0].clone()];
-    shape.extend(moved);
-    one(x.dtype, shape)
-}
-
-pub(crate) fn attention(view: View<'_>) -> Types {
-    let it = Attention(view);
-    let (q, k, v) = (plain(view, it.q())?, plain(view, it.k())?, plain(view, it.v())?);
-    if [&q, &k, &v].iter().any(|it| it.rank() != 4 || it.dtype != q.dtype) || !q.dtype.is_float() {
-        return Err(view.error(format!("C1: attention over {q}, {k} and {v}")));
-    }
-    let same = |a: &Expr, b: &Expr| same_size(a, b, view.facts);
-    let fits = same(&q.shape[0], &k.shape[0])
-        && same(&q.shape[0], &v.shape[0])
-        && same(&q.shape[3], &k.shape[3])
-        && same(&k.shape[2], &v.shape[2])
-        && same(&k.shape[1], &v.shape[1])
-        && sym::divisible(&q.shape[1], &k.shape[1], view.facts) == Answer::Proven;
-    if !fits {
-        return Err(view.error(format!("C1: attention over {q}, {k} and {v}")));
-    }
-    if let Some(mask) = it.mask() {
-        let mask = plain(view, mask)?;
-        let scores = [&q.shape[0], &q.shape[1], &q.shape[2], &k.shape[2]].map(Clone::clone);
-        let whole = broadcast(&mask.shape, &scores, view.facts);
-        if !whole.is_some_and(|it| same_shape(&it, &scores, view.facts))
-            || !(mask.dtype == DType::Bool || mask.dtype == q.dtype)
-        {
-            return Err(view.error(format!("C1: a mask of {mask} for scores {scores:?}")));
-        }
-    }
-    one(q.dtype, vec![q.shape[0].clone(), q.shape[1].clone(), q.shape[2].clone(), v.shape[3].clone()])
 }
 
 /// The type that indexing gives.
@@ -548,6 +491,7 @@ pub(crate) fn scatter(view: View<'_>) -> Types {
 pub(crate) fn sort(view: View<'_>) -> Types {
     let it = Sort(view);
     let x = plain(view, it.x())?;
+    ordered(view, x.dtype)?;
     dim(view, it.dim(), x.rank())?;
     Ok(vec![Type::tensor(x.dtype, x.shape.clone()), Type::tensor(DType::I64, x.shape)])
 }
@@ -556,7 +500,7 @@ pub(crate) fn strided(view: View<'_>) -> Types {
     let it = Strided(view);
     let x = plain(view, it.x())?;
     len(view, "strides", it.strides().len(), it.shape().len())?;
-    one(x.dtype, it.shape())
+    sized(view, x.dtype, it.shape())
 }
 
 pub(crate) fn complex(view: View<'_>) -> Types {

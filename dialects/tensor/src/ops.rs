@@ -205,7 +205,8 @@ ir::dialect! { tensor;
     }
 
     /// The position of the greatest element of each window, as a row-major index over the windowed
-    /// dimensions of the operand; otherwise as `reduce_window`.
+    /// dimensions of the operand; otherwise as `reduce_window`. The first of equals, the last NaN if
+    /// there is one, and 0 where a window sees nothing but padding.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[1, 3, 8, 8]
@@ -247,7 +248,8 @@ ir::dialect! { tensor;
 
     /// `softmax(scale * q kᵀ + mask) v` over `[batch, heads, length, width]`.
     /// A float mask is added, a bool mask keeps where true; it broadcasts. `causal` keeps positions
-    /// up to the query's own. Heads of `q` share those of `k` and `v` in groups.
+    /// up to the query's own. Heads of `q` share those of `k` and `v` in groups. A query that may
+    /// attend to nothing gives zeros.
     /// C1: widths of `q` and `k`, lengths of `k` and `v`, and batches agree.
     ///
     /// ```ir
@@ -274,7 +276,8 @@ ir::dialect! { tensor;
 
     /// `x` with elements at computed places replaced: `mode` is `set`, `add`, `mul`, `max` or `min`.
     /// `values` has the shape that `index` with the same arguments would give. Of equal places the
-    /// last in row-major order stays with `set`; the others combine in that order.
+    /// last in row-major order stays with `set`; the others combine in that order and are rounded
+    /// once, at the end.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[10, 4]
@@ -288,6 +291,7 @@ ir::dialect! { tensor;
     }
 
     /// `out[…, j, …] = x[…, index[…, j, …], …]` along `dim`; `index` may be smaller than `x` elsewhere.
+    /// An index that is negative or out of range is an error.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[3, 4]
@@ -299,7 +303,8 @@ ir::dialect! { tensor;
     }
 
     /// `x` with `x[…, index[…, j, …], …]` replaced by `values[…, j, …]` along `dim`; modes as in
-    /// `index_update`. `index` may be smaller than `x` and `values`.
+    /// `index_update`. `index` may be smaller than `x` and `values`; one that is negative or out of
+    /// range is an error.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[3, 4]

@@ -147,9 +147,8 @@ pub(super) fn concat_of_one(cx: &mut RuleCx<'_>, it: ValueId) -> Found {
 pub(super) fn concat_of_empty(cx: &mut RuleCx<'_>, it: ValueId) -> Found {
     let concat = Concat::of(cx.view(it)?)?;
     let (xs, dim) = (concat.xs(), concat.dim());
-    let is_empty = |x: &ValueId| {
-        tensor(cx, *x).is_some_and(|it| it.shape[dim as usize].as_int() == Some(0))
-    };
+    let is_empty =
+        |x: &ValueId| tensor(cx, *x).is_some_and(|it| it.shape[dim as usize].as_int() == Some(0));
     let rest: Vec<ValueId> = xs.iter().copied().filter(|it| !is_empty(it)).collect();
     if rest.is_empty() || rest.len() == xs.len() {
         return None;

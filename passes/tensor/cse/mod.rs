@@ -12,12 +12,8 @@ use pass::{PassCx, PassDef, Unit, per_function};
 use rustc_hash::FxBuildHasher;
 
 /// Replaces each op by the first that is the same.
-pub static CSE: PassDef = PassDef::new(
-    "cse",
-    "Computes once what is computed twice.",
-    include_str!("README.md"),
-    run,
-);
+pub static CSE: PassDef =
+    PassDef::new("cse", "Computes once what is computed twice.", include_str!("README.md"), run);
 
 fn run(unit: &Unit, _: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
     per_function(unit, one_function)

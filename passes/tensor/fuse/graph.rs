@@ -68,7 +68,12 @@ impl<'a> Graph<'a> {
     pub(super) fn is_movement(&self, op: &Op) -> bool {
         matches!(
             op.def.0.name,
-            "tensor.expand" | "tensor.permute" | "tensor.reshape" | "tensor.slice" | "tensor.flip" | "tensor.strided"
+            "tensor.expand"
+                | "tensor.permute"
+                | "tensor.reshape"
+                | "tensor.slice"
+                | "tensor.flip"
+                | "tensor.strided"
         )
     }
 

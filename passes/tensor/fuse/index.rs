@@ -3,7 +3,9 @@
 //! Values without memory of their own are computed where they are read. [`accesses`] says what
 //! that reads; [`Emitter`] writes the code. Both walk the same way through the ops.
 
-use ir::{Arg, Attr, AttrTy, Builder, DType, Number, Op, Origin, Result, ValueId, scalar::ScalarFn};
+use ir::{
+    Arg, Attr, AttrTy, Builder, DType, Number, Op, Origin, Result, ValueId, scalar::ScalarFn,
+};
 use sym::{Expr, Facts};
 use tensor::{Concat, Gather, Index, Iota, Pad, SliceUpdate};
 
@@ -84,8 +86,11 @@ pub(super) fn read_access(
 /// the stretch between elements.
 fn pad_index(it: Pad<'_>, at: &[Expr], facts: &Facts) -> (Vec<Expr>, Vec<Expr>) {
     let (low, interior) = (it.low(), it.interior());
-    let shifted: Vec<Expr> =
-        at.iter().zip(&low).map(|(at, low)| sym::simplify(&(at.clone() - low.clone()), facts)).collect();
+    let shifted: Vec<Expr> = at
+        .iter()
+        .zip(&low)
+        .map(|(at, low)| sym::simplify(&(at.clone() - low.clone()), facts))
+        .collect();
     let index = shifted
         .iter()
         .zip(&interior)
@@ -172,7 +177,15 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
         builder: &'b mut Builder<'f>,
         facts: Facts,
     ) -> Emitter<'g, 'b, 'f> {
-        Emitter { graph, plan, builder, facts, slots: Vec::new(), known: Vec::new(), memo: Vec::new() }
+        Emitter {
+            graph,
+            plan,
+            builder,
+            facts,
+            slots: Vec::new(),
+            known: Vec::new(),
+            memo: Vec::new(),
+        }
     }
 
     /// Runs `f` inside a new region; what it computes is not visible after.
@@ -236,7 +249,11 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
         let param = self.param_of(value);
         let at = at.iter().map(|it| sym::simplify(it, &self.facts)).collect::<Vec<_>>();
         let args = [param.into(), register.into(), Arg::from(dynamic), mask.into()];
-        self.builder.push(loops::Store::def(), args, vec![at.to_attr(), mode.to_owned().to_attr()])?;
+        self.builder.push(
+            loops::Store::def(),
+            args,
+            vec![at.to_attr(), mode.to_owned().to_attr()],
+        )?;
         Ok(())
     }
 
@@ -248,9 +265,10 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
         at: &[Expr],
         mask: Option<ValueId>,
     ) -> Result<ValueId> {
-        let known = self.known.iter().rev().find(|it| {
-            it.value == value && it.at.as_ref().is_none_or(|known| known[..] == *at)
-        });
+        let known =
+            self.known.iter().rev().find(|it| {
+                it.value == value && it.at.as_ref().is_none_or(|known| known[..] == *at)
+            });
         if let Some(it) = known {
             return Ok(it.register);
         }
@@ -350,7 +368,11 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
     }
 
     /// `a && b`, where either may be missing.
-    pub(super) fn both(&mut self, a: Option<ValueId>, b: Option<ValueId>) -> Result<Option<ValueId>> {
+    pub(super) fn both(
+        &mut self,
+        a: Option<ValueId>,
+        b: Option<ValueId>,
+    ) -> Result<Option<ValueId>> {
         match (a, b) {
             (Some(a), Some(b)) => self.apply(ScalarFn::And, &[a, b]).map(Some),
             (a, b) => Ok(a.or(b)),
@@ -530,6 +552,9 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
 /// The diagnostic for an op that has no lowering.
 pub(super) fn unsupported(view: ir::View<'_>) -> diag::Diag {
     let name = view.op.def.0.name;
-    diag::Diag::error(&diag::codes::UNSUPPORTED, format!("`{name}` cannot be lowered to a kernel yet"))
-        .at(view.op.origin.0)
+    diag::Diag::error(
+        &diag::codes::UNSUPPORTED,
+        format!("`{name}` cannot be lowered to a kernel yet"),
+    )
+    .at(view.op.origin.0)
 }

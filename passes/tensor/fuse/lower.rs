@@ -101,7 +101,9 @@ impl<'a> Lower<'a> {
                 let ty = match &output.ty {
                     Type::Tensor(it) if it.strides.is_some() => it.clone(),
                     Type::Tensor(it) => TensorType::contiguous(it.dtype, it.shape.clone()),
-                    _ => TensorType::new(self.graph.dtype(*value), self.graph.shape(*value).to_vec()),
+                    _ => {
+                        TensorType::new(self.graph.dtype(*value), self.graph.shape(*value).to_vec())
+                    }
                 };
                 yields.push(self.copy(buffer, ty)?);
             }
@@ -157,9 +159,9 @@ impl<'a> Lower<'a> {
         for member in members {
             let mut reads = Vec::new();
             match graph.maker(member.value) {
-                Some(op) => op
-                    .operands()
-                    .for_each(|it| self.plan.stored_reads(graph, it, &mut reads)),
+                Some(op) => {
+                    op.operands().for_each(|it| self.plan.stored_reads(graph, it, &mut reads))
+                }
                 None => reads.push(member.value),
             }
             for it in reads {
@@ -278,7 +280,11 @@ fn reduction_free(graph: &Graph<'_>, value: ValueId) -> bool {
 }
 
 /// The attributes of a kernel whose loops are not yet told how to run.
-pub(super) fn kernel_attrs(names: Vec<String>, extents: Vec<Expr>, outs: &[TensorType]) -> Vec<Attr> {
+pub(super) fn kernel_attrs(
+    names: Vec<String>,
+    extents: Vec<Expr>,
+    outs: &[TensorType],
+) -> Vec<Attr> {
     let outs: Vec<Type> = outs.iter().cloned().map(Type::Tensor).collect();
     vec![names.to_attr(), extents.to_attr(), outs.to_attr(), 0_i64.to_attr(), Attr::None]
 }

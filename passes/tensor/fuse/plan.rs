@@ -46,7 +46,10 @@ pub(super) struct Group {
 pub(super) enum Item {
     Group(Group),
     /// A product or convolution and the value its epilogue stores.
-    Structured { value: ValueId, root: ValueId },
+    Structured {
+        value: ValueId,
+        root: ValueId,
+    },
     /// Anything that is its own kernel: attention, sort, scan, scatter.
     Single(ValueId),
 }
@@ -121,7 +124,14 @@ impl Plan {
     }
 
     /// Adds up the weight of functions and counts reads of operands as large as the value.
-    fn weigh(&self, graph: &Graph<'_>, value: ValueId, whole: &[Expr], weight: &mut u32, large: &mut u32) {
+    fn weigh(
+        &self,
+        graph: &Graph<'_>,
+        value: ValueId,
+        whole: &[Expr],
+        weight: &mut u32,
+        large: &mut u32,
+    ) {
         let Some(op) = graph.maker(value) else { return };
         if RECOMPUTE_LIMIT <= *weight {
             return;
@@ -180,7 +190,10 @@ impl Plan {
             let inside = |it: &ValueId| {
                 *it == result
                     || (!graph.returned[it.index()]
-                        && graph.readers(*it).iter().all(|r| *r <= i && fed.contains(&ops[*r].result())))
+                        && graph
+                            .readers(*it)
+                            .iter()
+                            .all(|r| *r <= i && fed.contains(&ops[*r].result())))
             };
             if fed.iter().all(inside) {
                 best = result;
@@ -202,7 +215,8 @@ impl Plan {
         }
         // A stored value made after the product may have been computed from it.
         reads.iter().any(|it| {
-            graph.maker_index(*it).is_some_and(|at| start < at) && self.depends(graph, *it, fed, start)
+            graph.maker_index(*it).is_some_and(|at| start < at)
+                && self.depends(graph, *it, fed, start)
         })
     }
 
@@ -290,7 +304,11 @@ impl Plan {
         let row_dims: Vec<usize> =
             space.kept().filter(|it| space.shape[*it] != one && Some(*it) != joined).collect();
         let rows = row_dims.iter().map(|it| space.shape[*it].clone()).collect();
-        groups.push(Group { members: vec![Member { value, row_dims }], rows, reduces: space.is_reduction() });
+        groups.push(Group {
+            members: vec![Member { value, row_dims }],
+            rows,
+            reduces: space.is_reduction(),
+        });
     }
 }
 
@@ -395,7 +413,8 @@ fn join(graph: &Graph<'_>, group: &mut Group, space: &Space) -> bool {
     if (0..dims.len()).any(|row| !same(&space.shape[dims[row]], &group.rows[row])) {
         return false;
     }
-    let covers = |rows: &[usize]| space.kept().all(|it| space.shape[it] == one || rows.contains(&it));
+    let covers =
+        |rows: &[usize]| space.kept().all(|it| space.shape[it] == one || rows.contains(&it));
     if !space.is_reduction() {
         // Work of a row's own length beside element-wise rows would leave those without lanes.
         if !group.reduces && !covers(&dims) {
@@ -404,7 +423,8 @@ fn join(graph: &Graph<'_>, group: &mut Group, space: &Space) -> bool {
         group.members.push(Member { value: space.value, row_dims: dims });
         return true;
     }
-    let keep: Vec<usize> = (0..dims.len()).filter(|it| !space.reduced.contains(&dims[*it])).collect();
+    let keep: Vec<usize> =
+        (0..dims.len()).filter(|it| !space.reduced.contains(&dims[*it])).collect();
     let row_dims: Vec<usize> = keep.iter().map(|it| dims[*it]).collect();
     if !covers(&row_dims) {
         return false;
@@ -455,7 +475,11 @@ pub(super) fn is_structured(graph: &Graph<'_>, op: &Op) -> bool {
         let fixed = |it: Vec<Expr>| it.iter().all(|it| it.as_int().is_some());
         let rank = graph.shape(it.x()).len();
         let known = graph.function.body.ty(it.w()).as_tensor().and_then(|it| it.static_shape());
-        return rank <= 4 && f32_operands() && fixed(it.low()) && fixed(it.high()) && known.is_some();
+        return rank <= 4
+            && f32_operands()
+            && fixed(it.low())
+            && fixed(it.high())
+            && known.is_some();
     }
     false
 }
@@ -464,7 +488,11 @@ pub(super) fn is_structured(graph: &Graph<'_>, op: &Op) -> bool {
 fn is_single(op: &Op) -> bool {
     matches!(
         op.def.0.name,
-        "tensor.attention" | "tensor.sort" | "tensor.scan" | "tensor.scatter" | "tensor.index_update"
+        "tensor.attention"
+            | "tensor.sort"
+            | "tensor.scan"
+            | "tensor.scatter"
+            | "tensor.index_update"
     )
 }
 

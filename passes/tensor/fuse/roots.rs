@@ -131,7 +131,9 @@ impl Emitter<'_, '_, '_> {
     fn product(&mut self, a: ValueId, b: ValueId) -> Result<ValueId> {
         let dtype = self.builder.ty(a).dtype();
         let (a, b) = match dtype {
-            Some(DType::F16 | DType::BF16) => (self.cast(a, DType::F32)?, self.cast(b, DType::F32)?),
+            Some(DType::F16 | DType::BF16) => {
+                (self.cast(a, DType::F32)?, self.cast(b, DType::F32)?)
+            }
             _ => (a, b),
         };
         self.apply(ScalarFn::Mul, &[a, b])

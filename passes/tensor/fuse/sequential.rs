@@ -12,7 +12,11 @@ use super::{
 type Axes = (Vec<String>, Vec<Expr>);
 
 /// Rows are the other dimensions; along `dim` a carried value takes in one element after the other.
-pub(super) fn scan(emitter: &mut Emitter<'_, '_, '_>, it: Scan<'_>, value: ValueId) -> Result<Axes> {
+pub(super) fn scan(
+    emitter: &mut Emitter<'_, '_, '_>,
+    it: Scan<'_>,
+    value: ValueId,
+) -> Result<Axes> {
     let graph = emitter.graph;
     let shape = graph.shape(value);
     let dim = it.dim() as usize;

@@ -189,7 +189,8 @@ impl Lower<'_> {
         let n = product(graph.shape(rhs), &rf);
         let k = product(graph.shape(lhs), &lk);
         let a = self.as_matrix(lhs, [&lb, &lf, &lk])?;
-        let packs = lb.is_empty() && self.is_constant(rhs) && n.as_int().is_some() && k.as_int().is_some();
+        let packs =
+            lb.is_empty() && self.is_constant(rhs) && n.as_int().is_some() && k.as_int().is_some();
         let (b, packed_n) = if packs {
             let three = self.as_matrix(rhs, [&[], &rk, &rf])?;
             let ty = self.builder.ty(three).as_tensor().cloned();
@@ -210,9 +211,11 @@ impl Lower<'_> {
         let facts = named_axes(graph.facts, &axes);
         // From the product's own place to the place in its dimensions.
         let mut at = Vec::new();
-        for (axis, shape, dims) in
-            [("b", graph.shape(lhs), &lb), ("m", graph.shape(lhs), &lf), ("n", graph.shape(rhs), &rf)]
-        {
+        for (axis, shape, dims) in [
+            ("b", graph.shape(lhs), &lb),
+            ("m", graph.shape(lhs), &lf),
+            ("n", graph.shape(rhs), &rf),
+        ] {
             let sizes: Vec<Expr> = dims.iter().map(|it| shape[*it].clone()).collect();
             at.extend(super::graph::unravel(&Expr::sym(axis), &sizes, &facts));
         }
@@ -282,8 +285,9 @@ impl Lower<'_> {
         order: Option<Vec<usize>>,
     ) -> Result<(Vec<ValueId>, Attr)> {
         let graph = self.graph;
-        let (place, dims) = forward(graph, value, root, &at, &facts)
-            .ok_or_else(|| diag::Diag::error(&diag::codes::BODY, "an epilogue has no place to store to"))?;
+        let (place, dims) = forward(graph, value, root, &at, &facts).ok_or_else(|| {
+            diag::Diag::error(&diag::codes::BODY, "an epilogue has no place to store to")
+        })?;
         let ty = match (self.returned_type(root), order) {
             (Some(it), _) => it,
             // Where the root's dimensions are the value's, it lies as the value would.
@@ -378,9 +382,9 @@ impl Lower<'_> {
             .iter()
             .map(|it| self.buffer(*it).expect("kernels come in the order of what they read"))
             .collect();
-        let ty = self
-            .returned_type(value)
-            .unwrap_or_else(|| TensorType::contiguous(graph.dtype(value), graph.shape(value).to_vec()));
+        let ty = self.returned_type(value).unwrap_or_else(|| {
+            TensorType::contiguous(graph.dtype(value), graph.shape(value).to_vec())
+        });
         self.builder.begin_region();
         let mut slots = Vec::new();
         for (value, buffer) in inputs.iter().zip(&buffers) {

@@ -54,13 +54,7 @@ fn one_function(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
         .collect();
     cx.count("sizes", it.sizes.changed());
     let body = compact(&it.builder.finish(yields), facts);
-    Ok(Function {
-        name: name.clone(),
-        facts: facts.clone(),
-        params: params.clone(),
-        outputs,
-        body,
-    })
+    Ok(Function { name: name.clone(), facts: facts.clone(), params: params.clone(), outputs, body })
 }
 
 impl Simplifier<'_> {

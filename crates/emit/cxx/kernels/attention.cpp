@@ -52,7 +52,7 @@ TT_INLINE f16v masked(const tt_attention &p, const work &w, f16v s, int64_t i, i
   return s;
 }
 
-void scores(void *ctx, const float *tile, int64_t ld, int64_t, int64_t, int64_t rows, int64_t col0, int64_t cols) {
+__attribute__((noinline)) void scores(void *ctx, const float *tile, int64_t ld, int64_t, int64_t, int64_t rows, int64_t col0, int64_t cols) {
   const work &w = *(work *)ctx;
   const tt_attention &p = *w.p;
   const f16v scale = splat(p.scale);
@@ -71,7 +71,7 @@ void scores(void *ctx, const float *tile, int64_t ld, int64_t, int64_t, int64_t 
 }
 
 // Turns one row's scores into weights, given the maximum of this block.
-TT_INLINE void soften(const work &w, int64_t r, float block_max) {
+__attribute__((noinline)) void soften(const work &w, int64_t r, float block_max) {
   float *s = w.s + r * S_LD;
   const float m = block_max > w.m[r] ? block_max : w.m[r];
   // A row without any score so far must not subtract -inf from -inf.
@@ -90,7 +90,7 @@ TT_INLINE void soften(const work &w, int64_t r, float block_max) {
 }
 
 // Accumulates a tile of weights times v, and writes the result after the last block.
-void values(void *ctx, const float *tile, int64_t ld, int64_t, int64_t, int64_t rows, int64_t col0, int64_t cols) {
+__attribute__((noinline)) void values(void *ctx, const float *tile, int64_t ld, int64_t, int64_t, int64_t rows, int64_t col0, int64_t cols) {
   const work &w = *(work *)ctx;
   const tt_attention &p = *w.p;
   const int64_t *st = p.out_stride;

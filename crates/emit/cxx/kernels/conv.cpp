@@ -309,7 +309,8 @@ int64_t tt_conv2d_packed_size(const tt_conv2d *p) {
   return p->groups * tt_packed_b_size(p->kh * p->kw * (p->c / p->groups), p->oc / p->groups);
 }
 
-void tt_conv2d_pack(const tt_conv2d *p, const float *w, int64_t s_o, int64_t s_i, int64_t s_h, int64_t s_w, float *packed) {
+// Usually done ahead of time, so small code is worth more than fast code.
+__attribute__((cold)) void tt_conv2d_pack(const tt_conv2d *p, const float *w, int64_t s_o, int64_t s_i, int64_t s_h, int64_t s_w, float *packed) {
   if (depthwise(*p)) {
     for (int64_t y = 0; y < p->kh; y++)
       for (int64_t x = 0; x < p->kw; x++)

@@ -12,7 +12,8 @@ use ir::{
 fn example(def: &OpDef) -> Option<String> {
     let (_, rest) = def.doc.split_once("```ir\n")?;
     let (text, _) = rest.split_once("```")?;
-    Some(text.lines().map(|it| format!("  {}\n", it.trim())).collect())
+    let lines = text.lines().map(str::trim).filter(|it| !it.is_empty());
+    Some(lines.map(|it| format!("  {it}\n")).collect())
 }
 
 /// What the example of an element-wise operator would be.

@@ -1,0 +1,122 @@
+//! Scalar functions in C++: one expression each, on single elements and on lanes.
+
+use ir::{DType, scalar::ScalarFn};
+
+use crate::{names::register_type, value::Reg};
+
+/// The expression that applies `function`; lanes if any operand has lanes.
+/// Results in half types are rounded as a store would round them.
+pub(crate) fn apply(function: ScalarFn, operands: &[&Reg], result: DType) -> (String, bool) {
+    let lanes = operands.iter().any(|it| it.lanes);
+    let main = operands[operands.len() - 1].dtype;
+    let text = match lanes {
+        true => {
+            let vectors: Vec<String> = operands.iter().map(|it| it.vector()).collect();
+            vector(function, &vectors, main)
+        }
+        false => single(function, operands, main),
+    };
+    let text = match (result, lanes) {
+        (DType::F16 | DType::BF16, true) => format!("tt::round_to<{}>({text})", half(result)),
+        (DType::F16 | DType::BF16, false) => {
+            format!("tt::round_to<{}>(tt::splat<N>(float({text})))[0]", half(result))
+        }
+        _ => text,
+    };
+    (text, lanes)
+}
+
+pub(crate) fn half(dtype: DType) -> &'static str {
+    if dtype == DType::F16 { "tt::f16" } else { "tt::bf16" }
+}
+
+fn infix(function: ScalarFn) -> Option<&'static str> {
+    Some(match function {
+        ScalarFn::Add => "+",
+        ScalarFn::Sub => "-",
+        ScalarFn::Mul => "*",
+        ScalarFn::Div => "/",
+        ScalarFn::And => "&",
+        ScalarFn::Or => "|",
+        ScalarFn::Xor => "^",
+        ScalarFn::Eq => "==",
+        ScalarFn::Ne => "!=",
+        ScalarFn::Lt => "<",
+        ScalarFn::Le => "<=",
+        ScalarFn::Gt => ">",
+        ScalarFn::Ge => ">=",
+        _ => return None,
+    })
+}
+
+/// The function of `tt::` for lanes.
+fn named(function: ScalarFn) -> &'static str {
+    match function {
+        ScalarFn::Min => "minimum",
+        ScalarFn::Max => "maximum",
+        ScalarFn::Rem => "remainder",
+        ScalarFn::FloorDiv => "floor_div",
+        ScalarFn::TruncDiv => "trunc_div",
+        ScalarFn::Round => "round",
+        it => it.name(),
+    }
+}
+
+fn vector(function: ScalarFn, operands: &[String], dtype: DType) -> String {
+    let is_bool = dtype == DType::Bool;
+    match (function, operands) {
+        (ScalarFn::Add, [a, b]) if is_bool => format!("({a} | {b})"),
+        (ScalarFn::Mul, [a, b]) if is_bool => format!("({a} & {b})"),
+        (ScalarFn::Not, [a]) if is_bool => format!("({a} ^ tt::splat<N>(true))"),
+        (ScalarFn::Not, [a]) => format!("(~{a})"),
+        (ScalarFn::Neg, [a]) => format!("(-{a})"),
+        (ScalarFn::IsNan | ScalarFn::IsInf, [_]) if !dtype.is_float() => "tt::splat<N>(false)".into(),
+        // Comparing bools lane by lane compares their bytes.
+        (it, [a, b]) if is_bool && it.rule() == ir::scalar::ResultRule::Bool => {
+            let byte = |it: &String| format!("tt::convert<uint8_t>(tt::vec<bool, N>({it}))");
+            format!("({} {} {})", byte(a), infix(it).unwrap_or("=="), byte(b))
+        }
+        (it, [a, b]) => match infix(it) {
+            Some(sign) => format!("({a} {sign} {b})"),
+            None => format!("tt::{}({a}, {b})", named(it)),
+        },
+        (ScalarFn::Select, [c, a, b]) if is_bool => {
+            format!("tt::select({c}, tt::vec<bool, N>({a}), tt::vec<bool, N>({b}))")
+        }
+        (it, operands) => format!("tt::{}({})", named(it), operands.join(", ")),
+    }
+}
+
+/// On single elements: arithmetic as it is, all else through one vector, so that a function has
+/// the same value on an element as in a lane.
+fn single(function: ScalarFn, operands: &[&Reg], dtype: DType) -> String {
+    let names: Vec<&str> = operands.iter().map(|it| it.name.as_str()).collect();
+    let ty = register_type(dtype);
+    let is_bool = dtype == DType::Bool;
+    match (function, &names[..]) {
+        (ScalarFn::Select, [c, a, b]) => return format!("({c} ? {a} : {b})"),
+        (ScalarFn::Add, [a, b]) if is_bool => return format!("({a} || {b})"),
+        (ScalarFn::Mul, [a, b]) if is_bool => return format!("({a} && {b})"),
+        (ScalarFn::Not, [a]) if is_bool => return format!("(!{a})"),
+        (ScalarFn::Not, [a]) => return format!("{ty}(~{a})"),
+        (ScalarFn::IsNan | ScalarFn::IsInf, [_]) if !dtype.is_float() => return "false".to_owned(),
+        (ScalarFn::Neg, [a]) if dtype.is_float() => return format!("(-{a})"),
+        // Integers wrap: unsigned arithmetic has no overflow.
+        (ScalarFn::Neg, [a]) => return format!("{ty}(0 - uint64_t({a}))"),
+        (ScalarFn::Add | ScalarFn::Sub | ScalarFn::Mul, [a, b]) if dtype.is_int() => {
+            let sign = infix(function).unwrap_or("+");
+            return format!("{ty}(uint64_t({a}) {sign} uint64_t({b}))");
+        }
+        (it, [a, b]) => {
+            if let Some(sign) = infix(it) {
+                return match it.rule() {
+                    ir::scalar::ResultRule::Bool => format!("({a} {sign} {b})"),
+                    _ => format!("{ty}({a} {sign} {b})"),
+                };
+            }
+        }
+        _ => (),
+    }
+    let vectors: Vec<String> = names.iter().map(|it| format!("tt::splat<N>({it})")).collect();
+    format!("{}[0]", vector(function, &vectors, dtype))
+}

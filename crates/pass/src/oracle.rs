@@ -1,0 +1,128 @@
+//! Evaluating units: the same inputs for every state of one function.
+
+use std::collections::BTreeMap;
+
+use ir::{DTypeKind, EvalError, Function, HostTensor, HostValue, ParamKind, scalar::Elem};
+
+use crate::{Unit, sizes::Sizes, sizes::sample_sizes};
+
+/// Values, or why there are none.
+type Evaluated = Result<Vec<HostValue>, EvalError>;
+
+/// The interpreter as this crate sees it, which may not depend on it.
+#[derive(Clone, Copy)]
+pub struct Oracle {
+    /// Makes arguments from a seed: `interp::seeded_inputs`.
+    pub inputs: fn(&Function, u64, &Sizes) -> Evaluated,
+    /// Evaluates a function: `interp::run`.
+    pub run: fn(&Function, &[HostValue], &Sizes) -> Evaluated,
+}
+
+/// Arguments by parameter name, and the sizes they were made with.
+struct Case {
+    sizes: Sizes,
+    args: BTreeMap<String, HostValue>,
+}
+
+/// Inputs that a unit was found to evaluate on.
+pub struct Inputs {
+    oracle: Oracle,
+    cases: Vec<Case>,
+}
+
+/// Deeper than constants depend on each other.
+const MAX_DEPTH: usize = 64;
+
+impl Oracle {
+    /// Chooses inputs for the first function of a unit, for a few sizes, the smallest among them.
+    /// With `specials` some floats are zeros of either sign, infinities and NaN. Fails with the
+    /// reason if the unit cannot be evaluated on any of them.
+    pub fn inputs(&self, unit: &Unit, seed: u64, specials: bool) -> Result<Inputs, String> {
+        let main = unit.main().ok_or("there is no function")?;
+        let mut res = Inputs { oracle: *self, cases: Vec::new() };
+        let mut reason = "no sizes keep to the facts".to_owned();
+        for (i, sizes) in sample_sizes(main, seed).into_iter().enumerate() {
+            match self.case(main, seed.wrapping_add(i as u64), sizes, specials && i % 2 == 1) {
+                Ok(case) => match res.one(unit, main, &case, 0) {
+                    Ok(_) => res.cases.push(case),
+                    Err(it) => reason = it.0,
+                },
+                Err(it) => reason = it.0,
+            }
+        }
+        if res.cases.is_empty() { Err(reason) } else { Ok(res) }
+    }
+
+    fn case(
+        &self,
+        main: &Function,
+        seed: u64,
+        sizes: Sizes,
+        specials: bool,
+    ) -> Result<Case, EvalError> {
+        let mut values = (self.inputs)(main, seed, &sizes)?;
+        if specials {
+            values.iter_mut().for_each(sprinkle);
+        }
+        let args = main.params.iter().map(|it| it.name.clone()).zip(values).collect();
+        Ok(Case { sizes, args })
+    }
+}
+
+impl Inputs {
+    /// The results of the unit's first function on every input, one after the other.
+    pub fn evaluate(&self, unit: &Unit) -> Result<Vec<HostTensor>, String> {
+        let main = unit.main().ok_or("there is no function")?;
+        let mut res = Vec::new();
+        for case in &self.cases {
+            let values = self.one(unit, main, case, 0).map_err(|it| it.0)?;
+            for it in values {
+                res.push(to_tensor(&it).map_err(|it| it.0)?);
+            }
+        }
+        Ok(res)
+    }
+
+    /// Parameters are matched by name, since a pass may add and drop them. What a pass has folded
+    /// is computed by the function of its name.
+    fn one(&self, unit: &Unit, function: &Function, case: &Case, depth: usize) -> Evaluated {
+        let mut args = Vec::with_capacity(function.params.len());
+        for param in &function.params {
+            let maker = (param.kind == ParamKind::Folded).then(|| unit.find(&param.name)).flatten();
+            args.push(match (case.args.get(&param.name), maker) {
+                (Some(it), _) => it.clone(),
+                (None, Some(maker)) if depth < MAX_DEPTH => {
+                    let mut values = self.one(unit, maker, case, depth + 1)?;
+                    match (values.pop(), values.len()) {
+                        (Some(it), 0) => it,
+                        _ => return Err(EvalError(format!("@{} gives not one value", maker.name))),
+                    }
+                }
+                (None, _) => return Err(EvalError(format!("{} is not known", param.name))),
+            });
+        }
+        (self.oracle.run)(function, &args, &case.sizes)
+    }
+}
+
+fn to_tensor(value: &HostValue) -> Result<HostTensor, EvalError> {
+    match value {
+        HostValue::Scalar(dtype, it) => Ok(HostTensor::from_elems(*dtype, Vec::new(), [*it])),
+        HostValue::Tensor(_) | HostValue::Cell(_) => value.tensor(),
+    }
+}
+
+/// Puts a special value in every third place of a tensor of floats.
+fn sprinkle(value: &mut HostValue) {
+    const SPECIAL: [f64; 5] = [-0.0, 0.0, f64::NEG_INFINITY, f64::NAN, f64::INFINITY];
+    let HostValue::Tensor(tensor) = value else { return };
+    if tensor.dtype.kind() != DTypeKind::Float {
+        return;
+    }
+    let elems = tensor.elems().enumerate().map(|(i, it)| match i % 3 {
+        0 => Elem::Float(SPECIAL[i / 3 % SPECIAL.len()]),
+        _ => it,
+    });
+    let sprinkled = HostTensor::from_elems(tensor.dtype, tensor.shape.clone(), elems);
+    *tensor = sprinkled;
+}

@@ -1,0 +1,63 @@
+//! The rules, one per operator, a file per family.
+
+mod activation;
+mod arith;
+mod compare;
+mod create;
+mod matmul;
+mod unary;
+mod view;
+
+use std::sync::OnceLock;
+
+use super::Rule;
+
+/// Declares the rules of a file: `"name" | "name" => function`.
+macro_rules! rules {
+    ($($($op:literal)|+ => $apply:expr),+ $(,)?) => {
+        pub(super) const RULES: &[$crate::decompose::Rule] =
+            &[$($($crate::decompose::Rule { op: $op, apply: $apply }),+),+];
+    };
+}
+use rules;
+
+const FAMILIES: &[&[Rule]] = &[
+    activation::RULES,
+    arith::RULES,
+    compare::RULES,
+    create::RULES,
+    matmul::RULES,
+    unary::RULES,
+    view::RULES,
+];
+
+/// Every rule, sorted by operator.
+pub(super) fn table() -> &'static [Rule] {
+    static TABLE: OnceLock<Vec<Rule>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut res: Vec<Rule> = FAMILIES.iter().copied().flatten().copied().collect();
+        res.sort_by_key(|it| it.op);
+        res
+    })
+}
+
+/// The rule for an operator.
+pub(super) fn find(op: &str) -> Option<Rule> {
+    let table = table();
+    table.binary_search_by(|it| it.op.cmp(op)).ok().map(|it| table[it])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_for_an_operator_and_the_only_one() {
+        for it in table() {
+            assert!(aten::lookup(it.op).is_some(), "{} has no schema", it.op);
+        }
+        for pair in table().windows(2) {
+            assert_ne!(pair[0].op, pair[1].op);
+        }
+    }
+}
