@@ -3,5 +3,21 @@
 
 use pass::PassDef;
 
+mod accesses;
+#[path = "collapse-axes/mod.rs"]
+mod collapse_axes;
+mod parallelize;
+#[path = "pack-constants/mod.rs"]
+mod pack_constants;
+#[path = "to-wrapper/mod.rs"]
+mod to_wrapper;
+mod vectorize;
+
 /// Every pass of this level.
-pub static PASSES: &[&PassDef] = &[];
+pub static PASSES: &[&PassDef] = &[
+    &pack_constants::PACK_CONSTANTS,
+    &collapse_axes::COLLAPSE_AXES,
+    &vectorize::VECTORIZE,
+    &parallelize::PARALLELIZE,
+    &to_wrapper::TO_WRAPPER,
+];

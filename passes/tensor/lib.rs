@@ -5,10 +5,12 @@ use pass::PassDef;
 
 mod canonicalize;
 mod cse;
+#[path = "fold-constants/mod.rs"]
+mod fold_constants;
 mod fuse;
 #[path = "simplify-sizes/mod.rs"]
 mod simplify_sizes;
 
 /// Every pass of this level.
 pub static PASSES: &[&PassDef] =
-    &[&canonicalize::CANONICALIZE, &cse::CSE, &simplify_sizes::SIMPLIFY_SIZES, &fuse::FUSE];
+    &[&canonicalize::CANONICALIZE, &cse::CSE, &simplify_sizes::SIMPLIFY_SIZES, &fold_constants::FOLD_CONSTANTS, &fuse::FUSE];

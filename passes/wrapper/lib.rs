@@ -3,5 +3,8 @@
 
 use pass::PassDef;
 
+#[path = "plan-memory/mod.rs"]
+mod plan_memory;
+
 /// Every pass of this level.
-pub static PASSES: &[&PassDef] = &[];
+pub static PASSES: &[&PassDef] = &[&plan_memory::PLAN_MEMORY];

@@ -83,3 +83,47 @@ fn op_plan(op: &Op, state: &mut [State]) -> OpPlan {
     let regions = op.regions.iter().map(|it| region(it, &mut inner)).collect();
     OpPlan { dead, regions }
 }
+
+#[cfg(test)]
+mod tests {
+    use ir::{Builder, DType, Effects, OpDef, OpRef, Type};
+
+    use super::*;
+
+    static LOOP: OpDef = OpDef::new(
+        "t.loop",
+        "",
+        &[ir::OperandDef { name: "xs", kind: ir::OperandKind::Many }],
+        &[],
+        |_| Ok(vec![Type::Scalar(DType::I64)]),
+        Effects::Pure,
+    );
+
+    #[test]
+    fn a_value_dies_after_its_last_reader_in_its_own_region() {
+        let facts = sym::Facts::default();
+        let mut builder = Builder::new(&facts);
+        let make = |builder: &mut Builder<'_>, xs: &[ValueId]| {
+            builder.push1(OpRef(&LOOP), [xs.into()], Vec::new()).unwrap()
+        };
+        let a = make(&mut builder, &[]);
+        let b = make(&mut builder, &[a, a]);
+        builder.begin_region();
+        let param = builder.param(Type::Scalar(DType::I64));
+        let inner = make(&mut builder, &[a, param]);
+        let last = make(&mut builder, &[inner, b]);
+        builder.end_region(vec![last, b]);
+        let c = make(&mut builder, &[]);
+        let unread = make(&mut builder, &[]);
+        let body = builder.finish(vec![c]);
+
+        let plan = plan(&body);
+        let dead: Vec<_> = plan.ops.iter().map(|it| it.dead.clone()).collect();
+        assert_eq!(dead, [vec![], vec![], vec![a, b], vec![unread]]);
+        assert_eq!(plan.yielded, [c]);
+        let region = &plan.ops[2].regions[0];
+        let dead: Vec<_> = region.ops.iter().map(|it| it.dead.clone()).collect();
+        assert_eq!(dead, [vec![param], vec![inner]]);
+        assert_eq!(region.yielded, [last]);
+    }
+}

@@ -127,6 +127,12 @@ impl Op {
         self.args.iter().flat_map(Arg::values)
     }
 
+    /// Replaces a declared attribute. The op's types must not depend on it.
+    pub fn set_attr(&mut self, name: &str, attr: Attr) {
+        let i = self.def.0.attrs.iter().position(|it| it.name == name);
+        self.attrs[i.expect("a declared attribute is set")] = attr;
+    }
+
     /// Calls `f` with every value the op reads, inside its regions too.
     pub fn for_each_use(&self, f: &mut dyn FnMut(ValueId)) {
         self.operands().for_each(&mut *f);

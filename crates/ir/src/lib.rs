@@ -26,7 +26,7 @@ pub mod scalar;
 mod types;
 mod verify;
 
-pub use attr::{Attr, AttrKind, AttrTy, attr_ty};
+pub use attr::{Attr, AttrKind, AttrTy, RefName, attr_ty};
 pub use body::{Arg, Body, Op, Origin, Region, ValueId};
 pub use builder::Builder;
 pub use dtype::{DType, DTypeKind};

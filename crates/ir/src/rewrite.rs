@@ -33,6 +33,11 @@ impl<'a> Rewriter<'a> {
         Rewriter { old, new, map }
     }
 
+    /// Starts with nothing copied, not even parameters.
+    pub fn empty(old: &'a Function) -> Rewriter<'a> {
+        Rewriter { old, new: Builder::new(&old.facts), map: vec![None; old.body.types.len()] }
+    }
+
     /// What is known of the symbols.
     pub fn facts(&self) -> &'a Facts {
         &self.old.facts
@@ -72,6 +77,18 @@ impl<'a> Rewriter<'a> {
             self.set(old, *new);
         }
         Ok(res)
+    }
+
+    /// Copies an op unless it was already said what all its results became.
+    pub fn copy_unless_known(&mut self, op: &Op) -> Result<()> {
+        if op.results != 0 && op.results().all(|it| self.try_get(it).is_some()) {
+            return Ok(());
+        }
+        let known: Vec<(ValueId, ValueId)> =
+            op.results().filter_map(|it| self.try_get(it).map(|new| (it, new))).collect();
+        self.copy(op)?;
+        known.into_iter().for_each(|(old, new)| self.set(old, new));
+        Ok(())
     }
 
     fn copy_region(&mut self, region: &Region) -> Result<()> {

@@ -1,4 +1,5 @@
 //! Packages are written and read again; files of others, and hostile ones, are refused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of any")]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -6,8 +6,8 @@ use ir::Function;
 /// One function of the program and what was outlined from it: constant functions, kernels.
 ///
 /// A pass may add functions, change them and drop those that nothing refers to any more; the
-/// first stays the first. What passes outline has a name that starts with the first's, so that
-/// names are unique in the program.
+/// first stays the first. What passes outline is called by the first's name, a dot, and a word, so
+/// that names are unique in the program and a module of several units can be taken apart again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Unit {
     /// The function being compiled, then what was outlined from it.
@@ -20,6 +20,22 @@ impl Unit {
         Unit { functions: vec![function] }
     }
 
+    /// Takes a module apart: a function called `a.…` belongs to the function `a` before it.
+    pub fn split(functions: Vec<Function>) -> Vec<Unit> {
+        let mut res: Vec<Unit> = Vec::new();
+        for function in functions {
+            let owner = res.iter_mut().rev().find(|it| {
+                let main = it.main().map_or("", |it| &it.name);
+                function.name.strip_prefix(main).is_some_and(|it| it.starts_with('.'))
+            });
+            match owner {
+                Some(it) => it.functions.push(function),
+                None => res.push(Unit::new(function)),
+            }
+        }
+        res
+    }
+
     /// The function being compiled; none in the empty unit.
     pub fn main(&self) -> Option<&Function> {
         self.functions.first()
@@ -28,6 +44,12 @@ impl Unit {
     /// The function of that name.
     pub fn find(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|it| it.name == name)
+    }
+
+    /// Whether a function computes constants ahead of time. It stays at `tensor`, where the
+    /// interpreter runs it, so what a phase promises is not about it.
+    pub fn computes_constants(function: &Function) -> bool {
+        function.name.contains(".constants")
     }
 
     /// The unit as IR text.
@@ -64,4 +86,27 @@ pub fn per_function(
         }
     }
     if diags.is_empty() { Ok(Unit { functions }) } else { Err(diags) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_taken_apart_by_names() {
+        let function = |name: &str| Function { name: name.to_owned(), ..Function::default() };
+        let names = ["main", "main.kernel_0", "branch", "main_2", "branch.constants", "main.k.x"];
+        let units = Unit::split(names.map(function).into());
+        let found: Vec<Vec<&str>> =
+            units.iter().map(|it| it.functions.iter().map(|it| &*it.name).collect()).collect();
+        assert_eq!(
+            found,
+            [
+                vec!["main", "main.kernel_0", "main.k.x"],
+                vec!["branch", "branch.constants"],
+                vec!["main_2"]
+            ]
+        );
+        assert!(Unit::computes_constants(&units[1].functions[1]));
+    }
 }

@@ -40,6 +40,20 @@ impl Tensor {
         Tensor::from_vec(shape, data.to_vec())
     }
 
+    /// A tensor with a copy of these bytes: elements of `dtype`, as this machine has them in
+    /// memory, in row-major order.
+    pub fn from_bytes(dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<Tensor, Error> {
+        let tensor = Tensor::zeros(dtype, shape)?;
+        let len = tensor.numel() * dtype.size();
+        if len != bytes.len() {
+            let reason = format!("{dtype}{shape:?} takes {len} bytes, not {}", bytes.len());
+            return Err(Error::Shape { reason });
+        }
+        // SAFETY: new memory of this length.
+        unsafe { tensor.data().copy_from_nonoverlapping(NonNull::from(bytes).cast(), len) };
+        Ok(tensor)
+    }
+
     /// A tensor without dimensions.
     pub fn scalar<T: Element>(value: T) -> Tensor {
         Tensor::new(Storage::from_vec(vec![value]), T::DTYPE, &[], &[], 0)

@@ -1,4 +1,5 @@
 //! The C example is compiled, linked with the static library, and run.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of any")]
 
 mod common;
 

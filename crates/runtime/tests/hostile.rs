@@ -1,4 +1,5 @@
 //! What is no model, or a damaged one, is an error.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of any")]
 
 mod common;
 

@@ -1,8 +1,10 @@
 //! Models written by hand are built, loaded and run without PyTorch.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of any")]
 
 mod common;
 
 use std::path::Path;
+use std::process::Command;
 
 use common::{build, constants, folder, source};
 use tintype_runtime::{DType, Error, LoadOptions, Model, Tensor};
@@ -254,4 +256,53 @@ fn two_models_at_once_are_two_models() {
     for (model, calls) in [(&second, 1), (&second, 2), (&third, 1)] {
         assert_eq!(model.run_mut(&mut inputs).unwrap()[5].item::<i64>().unwrap(), calls);
     }
+}
+
+/// AOTInductor's entry points, as of PyTorch 2.15.
+const ENTRY_POINTS: &str = "
+    AOTInductorGetLastError AOTInductorModelContainerCreate
+    AOTInductorModelContainerCreateWithDevice
+    AOTInductorModelContainerCreateWithExternalConstants AOTInductorModelContainerDelete
+    AOTInductorModelContainerDidCallLoadConstants AOTInductorModelContainerExtractConstantsMap
+    AOTInductorModelContainerExtractConstantsMapEntries
+    AOTInductorModelContainerFreeInactiveConstantBuffer AOTInductorModelContainerGetCallSpec
+    AOTInductorModelContainerGetConstantDataSize AOTInductorModelContainerGetConstantDtype
+    AOTInductorModelContainerGetConstantFromFolded AOTInductorModelContainerGetConstantName
+    AOTInductorModelContainerGetConstantOriginalFQN AOTInductorModelContainerGetConstantType
+    AOTInductorModelContainerGetConstantsBlobSize AOTInductorModelContainerGetInputName
+    AOTInductorModelContainerGetNumConstants AOTInductorModelContainerGetNumInputs
+    AOTInductorModelContainerGetNumOutputs AOTInductorModelContainerGetOutputName
+    AOTInductorModelContainerGetStreamAffinityModelIndexForTesting
+    AOTInductorModelContainerRun AOTInductorModelContainerRunConstantFolding
+    AOTInductorModelContainerRunSingleThreaded AOTInductorModelContainerSetUseStreamAffinity
+    AOTInductorModelContainerSwapConstantBuffer AOTInductorModelContainerUpdateConstantBuffer
+    AOTInductorModelContainerUpdateConstantBufferFromCpu
+    AOTInductorModelContainerUpdateConstantBufferFromCpuPairs
+    AOTInductorModelContainerUpdateConstantBufferPairs
+    AOTInductorModelContainerUpdateInactiveConstantBuffer
+    AOTInductorModelContainerUpdateInactiveConstantBufferPairs
+    AOTInductorModelContainerUpdateUserManagedConstantBuffer
+    AOTInductorModelContainerUpdateUserManagedConstantBufferPairs AOTInductorModelCreate
+    AOTInductorModelCreateV2 AOTInductorModelDelete AOTInductorModelGetNumOutputs
+    AOTInductorModelRun AOTInductorModelRunMinimalArrayrefInterfaceV2
+    AOTInductorModelUpdateConstantsFromBlob AOTInductorModelUpdateConstantsMap
+    AOTInductorModelUpdateConstantsMapV2 AOTInductorSetPinnedAsyncConstantsCopyCpuThreads
+    AOTInductorSetPinnedAsyncConstantsCopyStageBufferBytes
+    AOTInductorSetUsePinnedAsyncConstantsCopy";
+
+#[test]
+fn every_entry_point_is_exported_and_little_else() {
+    let Some(library) = build(&source("add.cpp")) else { return };
+    let (_dir, path) = folder();
+    std::fs::write(path("add.so"), &library.bytes).unwrap();
+    let nm = Command::new("nm").args(["-D", "--defined-only"]).arg(path("add.so")).output();
+    let Ok(nm) = nm else { return };
+    let text = String::from_utf8_lossy(&nm.stdout).into_owned();
+    let mut exported: Vec<&str> = text.lines().filter_map(|it| it.split(' ').next_back()).collect();
+    let mut expected: Vec<&str> = ENTRY_POINTS.split_whitespace().collect();
+    assert_eq!(expected.len(), 48);
+    expected.extend(["tintype_get_model", "tintype_set_shim"]);
+    exported.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(exported, expected);
 }

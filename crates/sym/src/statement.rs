@@ -64,4 +64,23 @@ impl Facts {
         }
         Ok(())
     }
+
+    /// What is known of the symbols that `keep` admits, and of no others.
+    pub fn restricted_to(&self, keep: &dyn Fn(&str) -> bool) -> Facts {
+        let mut res = Facts::default();
+        for name in self.symbols().iter().filter(|it| keep(it)) {
+            res.set_range(name, self.range_of_sym(name));
+            let congruence = self.congruence_of_sym(name);
+            if let (Ok(modulus), Ok(remainder)) =
+                (i64::try_from(congruence.modulus), i64::try_from(congruence.remainder))
+            {
+                res.assume_multiple(name, modulus, remainder);
+            }
+        }
+        let (nonnegative, zero) = self.relations();
+        let kept = |it: &&Expr| it.symbols().iter().all(|it| keep(it));
+        nonnegative.iter().filter(kept).for_each(|it| res.assume_ge0(it));
+        zero.iter().filter(kept).for_each(|it| res.assume_eq(it, &Expr::int(0)));
+        res
+    }
 }

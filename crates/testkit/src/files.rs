@@ -1,6 +1,6 @@
 //! Tests by file: what a harness calls with each path.
 
-use std::{env, fs, path::Path};
+use std::{env, fmt, fs, path::Path};
 
 use ir::{OpRef, parse_module, print_module, verify};
 use pass::PassDef;
@@ -10,6 +10,29 @@ use crate::{
     case::AFTER,
     check::{check_pass, diff, errors, round_trip},
 };
+
+/// What is wrong, in a form that harnesses show as it is.
+pub struct Wrong(String);
+
+impl fmt::Debug for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wrong {}
+
+impl From<String> for Wrong {
+    fn from(it: String) -> Wrong {
+        Wrong(it)
+    }
+}
 
 fn blessing() -> bool {
     env::var_os("BLESS").is_some_and(|it| it == "1")
@@ -66,7 +89,7 @@ pub(crate) fn fences(text: &str) -> Vec<std::ops::Range<usize>> {
 }
 
 /// Runs every test in a file of a pass: an `.ir` file, or its `README.md`.
-pub fn pass_file(path: &Path, passes: &[&'static PassDef], ops: &[OpRef]) -> Result<(), String> {
+pub fn pass_file(path: &Path, passes: &[&'static PassDef], ops: &[OpRef]) -> Result<(), Wrong> {
     let pass = pass_of(path, passes)?;
     let text = read(path)?;
     let mut blessed = text.clone();
@@ -107,12 +130,12 @@ pub fn pass_file(path: &Path, passes: &[&'static PassDef], ops: &[OpRef]) -> Res
         write(path, &blessed)?;
     }
     wrong.reverse();
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    if wrong.is_empty() { Ok(()) } else { Err(Wrong(wrong.join("\n"))) }
 }
 
 /// Checks that the tests in the folder of a pass, whose `mod.rs` the path is, fire each of its
 /// rules. What else is wrong with the tests is for [`pass_file`] to say.
-pub fn rules_file(path: &Path, passes: &[&'static PassDef], ops: &[OpRef]) -> Result<(), String> {
+pub fn rules_file(path: &Path, passes: &[&'static PassDef], ops: &[OpRef]) -> Result<(), Wrong> {
     let pass = pass_of(path, passes)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut files = vec![folder.join("README.md")];
@@ -134,22 +157,22 @@ pub fn rules_file(path: &Path, passes: &[&'static PassDef], ops: &[OpRef]) -> Re
         .collect();
     match idle.is_empty() {
         true => Ok(()),
-        false => Err(format!("no test fires: {}", idle.join(", "))),
+        false => Err(Wrong(format!("no test fires: {}", idle.join(", ")))),
     }
 }
 
 /// Checks a file of a dialect: it parses, verifies, and prints back to itself but for comments;
 /// or it has the errors that it says.
-pub fn dialect_file(path: &Path, ops: &[OpRef]) -> Result<(), String> {
+pub fn dialect_file(path: &Path, ops: &[OpRef]) -> Result<(), Wrong> {
     let text = read(path)?;
     let case = Case::parse(path.display().to_string(), &text)?;
     let functions = match parse_module(&case.name, &case.before, ops) {
         Ok(it) => it,
-        Err(it) => return errors(&case, &[it]).map(drop),
+        Err(it) => return Ok(errors(&case, &[it]).map(drop)?),
     };
     let diags: Vec<_> = functions.iter().flat_map(verify).collect();
     if !diags.is_empty() || !case.errors().is_empty() {
-        return errors(&case, &diags).map(drop);
+        return Ok(errors(&case, &diags).map(drop)?);
     }
     round_trip(&functions, ops)?;
     let printed = print_module(&functions);
@@ -158,9 +181,10 @@ pub fn dialect_file(path: &Path, ops: &[OpRef]) -> Result<(), String> {
         return Ok(());
     }
     if blessing() {
-        return write(path, &format!("{comments}{printed}"));
+        return Ok(write(path, &format!("{comments}{printed}"))?);
     }
-    Err(format!("printed otherwise; BLESS=1 accepts it\n{}", diff(&code, &printed)))
+    let difference = diff(&code, &printed);
+    Err(Wrong(format!("printed otherwise; BLESS=1 accepts it\n{difference}")))
 }
 
 /// The comment lines at the top, and the rest without lines that are comments.

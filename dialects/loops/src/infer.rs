@@ -70,9 +70,10 @@ pub(crate) fn reduce(view: OpView<'_>) -> Types {
     let one = |(kind, value): (&String, &ValueId)| {
         let dtype = scalar(view, *value)?;
         match kind.as_str() {
-            "sum" | "prod" | "max" | "min" => Ok(Type::Scalar(dtype)),
+            "sum" | "prod" => Ok(Type::Scalar(dtype)),
+            "max" | "min" if !dtype.is_complex() => Ok(Type::Scalar(dtype)),
             "any" | "all" if dtype == DType::Bool => Ok(Type::Scalar(dtype)),
-            "argmax" | "argmin" => Ok(Type::Scalar(DType::I64)),
+            "argmax" | "argmin" if !dtype.is_complex() => Ok(Type::Scalar(DType::I64)),
             kind => Err(view.error(format!("no kind of reduction on {dtype} is called `{kind}`"))),
         }
     };

@@ -28,6 +28,10 @@ use ir::OpRef;
 /// Elements of a panel of the packed second operand of a product (`NR` in `kernels.h`).
 pub const PANEL: i64 = 16;
 
+/// Elements of work below which a kernel runs on one thread: waking others takes some
+/// microseconds, in which one thread does about as many.
+pub const PARALLEL_WORK: i64 = 1 << 15;
+
 /// Every operation of the dialect.
 pub fn ops() -> Vec<OpRef> {
     ops::OPS.iter().chain(pointwise::ops::OPS).map(|it| it()).collect()

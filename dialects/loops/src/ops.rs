@@ -7,7 +7,8 @@ use crate::{eval, infer};
 ir::dialect! { loops;
     /// Runs its region at every point of `axes` × `extents`; the region's parameters are the inputs
     /// and then the outputs, whose types `outs` gives. The first `parallel` axes may run on several
-    /// threads. With `vector`, that axis runs in lanes.
+    /// threads, if `work`, in elements, is at least [`PARALLEL_WORK`](crate::PARALLEL_WORK) or not
+    /// given. With `vector`, that axis runs in lanes.
     /// C1: as many extents as axes. C2: the region's parameters are the inputs and outputs.
     ///
     /// ```ir
@@ -20,7 +21,7 @@ ir::dialect! { loops;
     /// }
     /// ```
     op Kernel = "kernel" (many [inputs])
-        { axes: Strs, extents: Sizes, outs: Any, parallel: Int, vector: opt Str } {
+        { axes: Strs, extents: Sizes, outs: Any, parallel: Int, work: opt Size, vector: opt Str } {
         infer: infer::kernel, effects: Effects::Pure, isolated: true, verify: infer::verify_kernel,
         eval: Some(eval::kernel::kernel),
     }
@@ -145,7 +146,7 @@ ir::dialect! { loops;
     ///
     /// ```ir
     /// %0 = param parameter "w" : f32[3, 40]<40, 1>
-    /// %1 = loops.pack %0 {kind = "gemm_b", groups = 1} : f32[192]<1>
+    /// %1 = loops.pack %0 {kind = "gemm_b", groups = 1} : f32[144]<1>
     /// ```
     op Pack = "pack" ([w]) { kind: Str, groups: Int } {
         infer: infer::pack, effects: Effects::Pure, eval: Some(eval::memory::pack),

@@ -14,7 +14,7 @@ mod pointwise;
 mod shape;
 
 pub use ops::*;
-pub use pointwise::{ops as pointwise_ops, pointwise, pointwise_def};
+pub use pointwise::{pointwise, pointwise_def};
 pub use shape::{broadcast, contiguous_dims, normalize_dim, same_shape};
 
 use ir::OpRef;

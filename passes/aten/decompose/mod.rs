@@ -137,8 +137,8 @@ impl<'a> Decompose<'a> {
     fn keep(&mut self, op: &'a Op) {
         for it in op.operands() {
             if let Some(number) = self.numbers.get(&it).cloned() {
-                let made = emit::constant(&mut self.rw, &number, self.rw.old.body.ty(it).dtype());
-                match made {
+                let dtype = self.rw.old.body.ty(it).dtype();
+                match emit::constant(&mut self.rw, &number, dtype) {
                     Ok(made) => self.rw.set(it, made),
                     Err(it) => self.diags.push(it),
                 }

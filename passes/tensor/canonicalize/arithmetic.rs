@@ -5,7 +5,7 @@ use pass::rules::RuleCx;
 use sym::Expr;
 use tensor::{Cast, Full, pointwise};
 
-use super::constants::filled;
+use super::constants::{cast_number, filled};
 
 type Found = Option<Result<ValueId>>;
 
@@ -134,7 +134,8 @@ fn reassociated(cx: &mut RuleCx<'_>, it: ValueId, op: fn(i64, i64) -> Option<i64
         Number::Int(it) => it.as_int(),
         _ => None,
     };
-    let number = Number::Int(Expr::int(op(int(a)?, int(b)?)?));
+    let exact = Number::Int(Expr::int(op(int(a)?, int(b)?)?));
+    let number = cast_number(&exact, dtype, dtype)?;
     let shape = cx.ty(it).as_tensor()?.shape.to_vec();
     let constant = match cx.make(|b| Full::build(b, number, shape, dtype)) {
         Ok(it) => it,

@@ -26,7 +26,7 @@ fn elem(number: &Number) -> Option<Elem> {
 }
 
 /// What a tensor of dtype `from` filled with the number holds once it is cast to `to`.
-fn cast_number(number: &Number, from: DType, to: DType) -> Option<Number> {
+pub(super) fn cast_number(number: &Number, from: DType, to: DType) -> Option<Number> {
     Some(match cast(to, cast(from, elem(number)?)) {
         Elem::Int(it) if to == DType::Bool => Number::Bool(it != 0),
         Elem::Int(it) => Number::Int(Expr::int(i64::try_from(it).ok()?)),

@@ -25,7 +25,7 @@ use tensor::{
 use self::{arithmetic::*, constants::*, movement::*};
 
 /// Rewrites by local rules until none applies.
-pub static CANONICALIZE: PassDef = PassDef {
+pub(crate) static CANONICALIZE: PassDef = PassDef {
     requires: Legality::ANY,
     rules: RULES,
     ..PassDef::new(

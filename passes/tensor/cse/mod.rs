@@ -12,7 +12,7 @@ use pass::{PassCx, PassDef, Unit, per_function};
 use rustc_hash::FxBuildHasher;
 
 /// Replaces each op by the first that is the same.
-pub static CSE: PassDef =
+pub(crate) static CSE: PassDef =
     PassDef::new("cse", "Computes once what is computed twice.", include_str!("README.md"), run);
 
 fn run(unit: &Unit, _: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {

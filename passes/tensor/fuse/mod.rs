@@ -34,16 +34,11 @@ pub static FUSE: PassDef = PassDef {
 };
 
 fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
-    pass::per_function(unit, |function| match function.params.is_empty() || !is_folded(function) {
-        true => lower(function),
-        // What is computed ahead of time stays as it is: the interpreter runs it.
-        false => Ok(function.clone()),
+    pass::per_function(unit, |function| match pass::computes_constants(function) {
+        false => lower(function),
+        // What is computed ahead of the run stays as it is: the interpreter runs it.
+        true => Ok(function.clone()),
     })
-}
-
-/// Whether the function computes constants ahead of time.
-fn is_folded(function: &Function) -> bool {
-    function.name.contains(".constants")
 }
 
 fn lower(function: &Function) -> ir::Result<Function> {

@@ -18,7 +18,7 @@ use rustc_hash::FxBuildHasher;
 use sym::{Expr, Facts};
 
 /// Simplifies every size in attributes and types.
-pub static SIMPLIFY_SIZES: PassDef = PassDef::new(
+pub(crate) static SIMPLIFY_SIZES: PassDef = PassDef::new(
     "simplify-sizes",
     "Says every size as cheaply as the facts allow.",
     include_str!("README.md"),

@@ -99,6 +99,7 @@ void delete_container(Container* container) {
   free(container->states);
   free(container->constants);
   free(container->externs);
+  free(container->entries);
   release_blob(&container->blob);
   pthread_cond_destroy(&container->freed);
   pthread_mutex_destroy(&container->mutex);
@@ -151,6 +152,7 @@ Container* create_container(size_t num_models) {
   container->owned_blocks = static_cast<void**>(allocate_table(n, sizeof(void*)));
   container->handles = static_cast<tt_handle*>(allocate_table(n, sizeof(tt_handle)));
   container->extracted = static_cast<tt_handle*>(allocate_table(n, sizeof(tt_handle)));
+  container->entries = static_cast<Entry*>(allocate_table(n, sizeof(Entry)));
   container->externs = static_cast<void**>(allocate_table(model->num_externs, sizeof(void*)));
   for (uint32_t e = 0; e < model->num_externs; ++e) {
     container->externs[e] = find_host_function(model->externs[e]);

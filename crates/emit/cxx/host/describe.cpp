@@ -109,6 +109,22 @@ TT_EXPORT int32_t AOTInductorGetLastError(const char** text) {
   return 0;
 }
 
+// By original name. The array is ours: it stays until the next call, or the container's end.
+TT_EXPORT int32_t AOTInductorModelContainerExtractConstantsMapEntries(Container* container,
+                                                                      const Entry** entries,
+                                                                      size_t* num_entries,
+                                                                      bool use_inactive) {
+  return entry([&] {
+    if (use_inactive) tt_fail("there is no inactive set of constants");
+    size_t count = 0;
+    for_each_extracted(need(container), [&](const char* name, tt_handle handle) {
+      container->entries[count++] = Entry{name, handle};
+    });
+    *need(entries) = container->entries;
+    *need(num_entries) = count;
+  });
+}
+
 // --- Constants are fixed: replacing them fails, and there is no second set.
 
 TT_EXPORT int32_t AOTInductorModelContainerSwapConstantBuffer(Container*) {

@@ -6,12 +6,6 @@
 
 namespace tt {
 
-// The entry type of the functions that take arrays instead of maps.
-struct Entry {
-  const char* name;
-  tt_handle handle;
-};
-
 // No autograd while the model runs; the caller's mode comes back at the end.
 struct GradGuard {
   bool enabled;

@@ -130,17 +130,23 @@ struct Run : tt_run {
   void* proxy;
   tt_handle* caller_inputs;  // the caller's slots
   bool taken;
-  tt_tensor* views;       // [num_inputs], what `inputs` points to
-  tt_handle* input_held;  // [num_inputs], null once released
-  tt_handle* output_held; // [num_outputs]
-  bool* output_filled;    // [num_outputs]
-  tt_handle* owned;       // handles to delete at the end
+  tt_tensor* views;        // [num_inputs], what `inputs` points to
+  tt_handle* input_held;   // [num_inputs], null once released
+  tt_handle* output_held;  // [num_outputs]
+  bool* output_filled;     // [num_outputs]
+  tt_handle* owned;        // handles to delete at the end
   uint32_t num_owned;
   uint32_t owned_capacity;
   Block arena;
   Block* blocks;
   uint32_t num_blocks;
   uint32_t block_capacity;
+};
+
+// The entry type of the functions that take arrays instead of maps.
+struct Entry {
+  const char* name;
+  tt_handle handle;
 };
 
 struct Container {
@@ -153,12 +159,13 @@ struct Container {
   uint32_t num_idle;
   Blob blob;
   bool loaded;
-  const void** constants;    // [num_constants]
-  void** states;             // [num_constants]
-  void** owned_blocks;       // [num_constants], the memory behind `states`
-  tt_handle* handles;        // [num_constants], made when asked for
-  tt_handle* extracted;      // [num_constants], copies given to hosts
-  void** externs;            // [num_externs]
+  const void** constants;  // [num_constants]
+  void** states;           // [num_constants]
+  void** owned_blocks;     // [num_constants], the memory behind `states`
+  tt_handle* handles;      // [num_constants], made when asked for
+  tt_handle* extracted;    // [num_constants], copies given to hosts
+  Entry* entries;          // [num_constants], the last answer to ExtractConstantsMapEntries
+  void** externs;          // [num_externs]
 };
 
 // Copies state, points `constants` into the blob, and folds. The blob's memory must outlive the container.
@@ -167,6 +174,17 @@ void load_constants(Container* container);
 // Handles of the whole container, made once; guarded by its mutex.
 tt_handle constant_handle(Container* container, uint32_t i);
 tt_handle extracted_constant(Container* container, uint32_t i);
+
+// Calls `use(original name, handle)` for each constant that hosts may have; the
+// handles are borrowed, and end with the container.
+template <typename F>
+static inline void for_each_extracted(Container* container, F use) {
+  const tt_model* model = container->model;
+  for (uint32_t i = 0; i < model->num_constants - model->num_packed; ++i) {
+    if (model->constants[i].kind == TT_KIND_FOLDED) continue;
+    if (tt_handle handle = extracted_constant(container, i)) use(model->constants[i].fqn, handle);
+  }
+}
 
 // Empties a run after it returned or threw (run.cpp).
 void finish_run(Run* run);

@@ -29,13 +29,9 @@ TT_EXPORT int32_t AOTInductorModelContainerExtractConstantsMap(Container* contai
   return entry([&] {
     if (use_inactive) tt_fail("there is no inactive set of constants");
     require_string_abi();
-    const tt_model* model = need(container)->model;
-    for (uint32_t i = 0; i < model->num_constants - model->num_packed; ++i) {
-      const tt_constant_info& info = model->constants[i];
-      if (info.kind == TT_KIND_FOLDED) continue;
-      tt_handle handle = extracted_constant(container, i);
-      if (handle) (*need(map))[info.fqn] = handle;
-    }
+    need(map);
+    for_each_extracted(need(container),
+                       [&](const char* name, tt_handle handle) { (*map)[name] = handle; });
   });
 }
 

@@ -193,7 +193,7 @@ template <class V> TT_INLINE V log_poly(V m) {
 template <class V> TT_INLINE V log_special(V x, V r) {
   r = x < 0 ? all<V>(__builtin_nanf("")) : r;
   r = x == 0 ? all<V>(-inf) : r;
-  return (x == inf) | (x != x) ? x : r;
+  return ((x == inf) | (x != x)) ? x : r;
 }
 
 template <class V> TT_INLINE V log(V x) {

@@ -1,4 +1,6 @@
 //! Builds the models that are written by hand in `tests/stub`.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests, outside of any")]
+#![allow(dead_code, reason = "not every test needs every helper")]
 
 #[path = "../../../emit/cxx/host/files.rs"]
 #[expect(unreachable_pub, reason = "it is a module of the emit crate, where it is reached")]
@@ -64,7 +66,6 @@ pub(crate) fn build(source: &str) -> Option<Library> {
 }
 
 /// The constants of `all.cpp`: weight 1, 2, 3, 4; no calls so far; a packed block of sevens.
-#[allow(dead_code, reason = "not every test has constants")]
 pub(crate) fn constants() -> Blob<'static> {
     let mut blob = Blob::default();
     let weight: Vec<u8> = [1f32, 2., 3., 4.].iter().flat_map(|it| it.to_le_bytes()).collect();
@@ -75,7 +76,6 @@ pub(crate) fn constants() -> Blob<'static> {
 }
 
 /// A folder that goes with the test, and a path in it.
-#[allow(dead_code, reason = "not every test writes files")]
 pub(crate) fn folder() -> (tempfile::TempDir, impl Fn(&str) -> PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().to_path_buf();

@@ -14,17 +14,61 @@ use crate::ops::{Bitcast, Bound, Cast, Const, Fold, For, Index as IndexOp, Load,
 
 /// One step of a program. Numbers are slots of elements unless a name says otherwise.
 pub(super) enum Inst {
-    Const { to: usize, value: Elem },
-    Index { to: usize, value: Index, dtype: DType },
-    Cast { to: usize, x: usize, dtype: DType },
-    Bitcast { to: usize, x: usize, from: DType, dtype: DType },
-    Apply { to: usize, function: ScalarFn, dtype: DType, args: [usize; 3] },
-    Bound { to: usize, x: usize, mask: Option<usize>, size: Index },
-    Load { to: usize, from: Access, absent: Elem },
-    Store { to: Access, value: usize, combine: Option<ScalarFn> },
+    Const {
+        to: usize,
+        value: Elem,
+    },
+    Index {
+        to: usize,
+        value: Index,
+        dtype: DType,
+    },
+    Cast {
+        to: usize,
+        x: usize,
+        dtype: DType,
+    },
+    Bitcast {
+        to: usize,
+        x: usize,
+        from: DType,
+        dtype: DType,
+    },
+    Apply {
+        to: usize,
+        function: ScalarFn,
+        dtype: DType,
+        args: [usize; 3],
+    },
+    Bound {
+        to: usize,
+        x: usize,
+        mask: Option<usize>,
+        size: Index,
+    },
+    Load {
+        to: usize,
+        from: Access,
+        absent: Elem,
+    },
+    Store {
+        to: Access,
+        value: usize,
+        combine: Option<ScalarFn>,
+    },
     For(Loop),
-    Reduce { within: Loop, parts: Vec<Reduction>, position: usize },
-    Fold { within: Loop, init: Vec<usize>, carried: Vec<usize>, next: Vec<usize>, yields: Vec<usize> },
+    Reduce {
+        within: Loop,
+        parts: Vec<Reduction>,
+        position: usize,
+    },
+    Fold {
+        within: Loop,
+        init: Vec<usize>,
+        carried: Vec<usize>,
+        next: Vec<usize>,
+        yields: Vec<usize>,
+    },
 }
 
 /// A place in a memory.

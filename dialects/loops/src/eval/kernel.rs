@@ -3,13 +3,17 @@
 use ir::{EvalCx, HostTensor, HostValue, TensorType};
 
 use super::{
-    Eval, Evaluated, alone,
+    Eval, Evaluated,
     compile::{Compiler, Inst},
     error,
     machine::{Machine, Memory},
     sizes, tensor_types, zeroed,
 };
 use crate::ops::Kernel;
+
+pub(crate) use super::{
+    alone as fold, alone as for_loop, alone as load, alone as reduce, alone as store,
+};
 
 pub(crate) fn kernel(cx: &EvalCx<'_>) -> Evaluated {
     let it = Kernel(cx.view);
@@ -21,26 +25,6 @@ pub(crate) fn kernel(cx: &EvalCx<'_>) -> Evaluated {
     let mut machine = Machine::new(&compiler, memories);
     machine.run(&[Inst::For(space)])?;
     Ok(results(machine, inputs.len()))
-}
-
-pub(crate) fn reduce(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn for_loop(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn fold(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn load(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn store(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
 }
 
 /// The operands as tensors whose bytes are as many as they should be.

@@ -27,8 +27,7 @@ macro_rules! by_width {
 pub(crate) fn view(cx: &EvalCx<'_>) -> Evaluated {
     let it = View(cx.view);
     let ty = it.ty();
-    let ([x], Some(from), Some(to)) =
-        (cx.operands, cx.view.ty(it.x()).as_tensor(), ty.as_tensor())
+    let ([x], Some(from), Some(to)) = (cx.operands, cx.view.ty(it.x()).as_tensor(), ty.as_tensor())
     else {
         return Err(error("is from one tensor to another"));
     };
@@ -82,7 +81,8 @@ impl Layout {
         let (mut lo, mut hi) = (0_i64, 0_i64);
         for (size, stride) in self.shape.iter().zip(&self.strides) {
             let end = (size - 1).checked_mul(*stride);
-            let moved = end.and_then(|it| Some((lo.checked_add(it.min(0))?, hi.checked_add(it.max(0))?)));
+            let moved =
+                end.and_then(|it| Some((lo.checked_add(it.min(0))?, hi.checked_add(it.max(0))?)));
             (lo, hi) = moved.ok_or("strides that do not fit in 64 bits")?;
         }
         Ok(Some((lo, hi)))
@@ -341,7 +341,9 @@ fn fill<const N: usize>(packing: &Packing, from: &[u8], to: &mut [u8]) {
         Packing::Conv { groups, out, inner, taps } => {
             let filter = inner * taps;
             let panels = (0..groups).flat_map(|group| {
-                (0..out).step_by(WIDTH).map(move |first| (group * out + first, WIDTH.min(out - first)))
+                (0..out)
+                    .step_by(WIDTH)
+                    .map(move |first| (group * out + first, WIDTH.min(out - first)))
             });
             if filter == 0 {
                 return;

@@ -21,35 +21,17 @@ use ir::{DType, Effects, EvalCx, EvalError, HostValue, TensorType};
 use compile::Compiler;
 use machine::{Machine, Memory};
 
+/// What computes one element means the same inside a kernel and outside.
+pub(crate) use self::{
+    alone as bitcast, alone as bound, alone as cast, alone as constant, alone as index,
+    alone as scalar,
+};
+
 type Eval<T> = Result<T, EvalError>;
 type Evaluated = Eval<Vec<HostValue>>;
 
 /// More bytes than a tensor of any model has: what a broken program asks for is refused, not tried.
 const MAX_BYTES: usize = 1 << 35;
-
-pub(crate) fn scalar(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn constant(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn index(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn cast(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn bitcast(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
-
-pub(crate) fn bound(cx: &EvalCx<'_>) -> Evaluated {
-    alone(cx)
-}
 
 /// The interpreter says which op it was.
 fn error(message: impl ToString) -> EvalError {
@@ -57,7 +39,7 @@ fn error(message: impl ToString) -> EvalError {
 }
 
 /// Evaluates an op as a program that consists of it.
-fn alone(cx: &EvalCx<'_>) -> Evaluated {
+pub(crate) fn alone(cx: &EvalCx<'_>) -> Evaluated {
     let mut compiler = Compiler::new(cx);
     let tensors = cx
         .operands
@@ -74,7 +56,11 @@ fn alone(cx: &EvalCx<'_>) -> Evaluated {
         match (operand, tensor) {
             (HostValue::Cell(cell), Some(tensor)) => {
                 cells.push((compiler.memory(value), cell));
-                memories.push(Memory::owned(tensor.dtype, tensor.shape.clone(), tensor.bytes.to_vec()));
+                memories.push(Memory::owned(
+                    tensor.dtype,
+                    tensor.shape.clone(),
+                    tensor.bytes.to_vec(),
+                ));
             }
             (_, Some(tensor)) => {
                 compiler.memory(value);
@@ -104,10 +90,7 @@ fn alone(cx: &EvalCx<'_>) -> Evaluated {
 }
 
 /// The values of sizes.
-fn sizes<'e>(
-    cx: &EvalCx<'_>,
-    exprs: impl IntoIterator<Item = &'e sym::Expr>,
-) -> Eval<Vec<i64>> {
+fn sizes<'e>(cx: &EvalCx<'_>, exprs: impl IntoIterator<Item = &'e sym::Expr>) -> Eval<Vec<i64>> {
     exprs.into_iter().map(|it| (cx.size)(it)).collect()
 }
 

@@ -9,8 +9,7 @@ fn documented_examples_read_print_and_evaluate() {
     let mut found = 0;
     for def in loops::ops() {
         let name = def.0.name;
-        let Some((text, _)) =
-            def.0.doc.split_once("```ir\n").and_then(|it| it.1.split_once("```"))
+        let Some((text, _)) = def.0.doc.split_once("```ir\n").and_then(|it| it.1.split_once("```"))
         else {
             continue;
         };
@@ -32,7 +31,7 @@ fn documented_examples_read_print_and_evaluate() {
             interp::run(&function, &args, &sizes).unwrap_or_else(|it| panic!("{it}\n{whole}"));
         }
     }
-    assert!(8 <= found, "{found} examples");
+    assert!(7 <= found, "{found} examples");
 }
 
 #[test]

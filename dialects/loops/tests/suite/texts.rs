@@ -22,16 +22,18 @@ fn functions(text: &str) -> Vec<String> {
 }
 
 fn check(name: &str, text: &str) {
-    let expected = text.lines().enumerate().find_map(|(i, line)| {
-        line.split_once("// error: ").map(|it| (i, it.1))
-    });
+    let expected = text
+        .lines()
+        .enumerate()
+        .find_map(|(i, line)| line.split_once("// error: ").map(|it| (i, it.1)));
     match (parse_function(name, text, &loops::ops()), expected) {
         (Ok(function), None) => {
             assert_eq!(verify(&function), [], "{name}:\n{text}");
-            let code: String =
-                text.lines().filter(|it| !it.trim_start().starts_with("//") && !it.is_empty())
-                    .map(|it| format!("{it}\n"))
-                    .collect();
+            let code: String = text
+                .lines()
+                .filter(|it| !it.trim_start().starts_with("//") && !it.is_empty())
+                .map(|it| format!("{it}\n"))
+                .collect();
             assert_eq!(print_function(&function), code, "{name}");
         }
         (Err(it), Some((line, message))) => {

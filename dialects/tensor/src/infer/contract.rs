@@ -1,6 +1,6 @@
 //! The typing rules of the sums of products.
 
-use ir::{DType, Result, TensorType, View};
+use ir::{DType, TensorType, View};
 use sym::{Answer, Expr};
 
 use super::{Types, dims, one, plain, windowed};

@@ -48,10 +48,9 @@ impl Mask {
             };
         }
         let elems = match it.dtype {
-            DType::Bool => it
-                .elems()
-                .map(|it| if it.is_true() { 0.0 } else { f32::NEG_INFINITY })
-                .collect(),
+            DType::Bool => {
+                it.elems().map(|it| if it.is_true() { 0.0 } else { f32::NEG_INFINITY }).collect()
+            }
             _ => it.to_f32(),
         };
         Ok(Mask { elems, strides })

@@ -1,0 +1,377 @@
+//! Structured kernels: a call of the shared code, with the epilogue as a function of its own.
+
+use ir::{AttrTy, DType, Function, Op, TensorType, Type, View as OpView};
+use loops::{Attention, Conv2d, Gemm, Pack, Sort, axis_facts};
+use sym::{Expr, Facts};
+
+use crate::{
+    code::Code,
+    kernel::{Printer, kernel_declaration, kernel_symbols},
+    names::memory_type,
+    value::Reg,
+};
+
+/// Whether an op of that name calls shared code.
+pub(crate) fn is_structured(name: &str) -> bool {
+    matches!(
+        name,
+        "loops.gemm" | "loops.conv2d" | "loops.attention" | "loops.pack" | "loops.sort"
+    )
+}
+
+/// Threads a structured kernel may use.
+const THREADS: &str = "omp_get_max_threads()";
+
+pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
+    let view = OpView::of(&kernel.body, &kernel.facts, op);
+    let size = |it: &Expr| sym::to_cpp(it, &kernel.facts, &|it| it.to_owned());
+    let tensor = |value: ir::ValueId| tensor_of(kernel.body.ty(value));
+    if let Some(it) = Gemm::of(view) {
+        let (a, b) = (tensor(it.a()), tensor(it.b()));
+        let m = a.shape[1].clone();
+        let n = it.n().unwrap_or_else(|| b.shape[2].clone());
+        let axes = [("b", a.shape[0].clone()), ("m", m.clone()), ("n", n.clone())];
+        epilogue(code, kernel, op, it.inputs().len(), 2, &axes);
+        code.open(format!("{} {{", kernel_declaration(kernel)));
+        context(code, kernel);
+        let stride = |ty: &TensorType, i: usize| size(&strides(ty)[i]);
+        let sizes = format!("{}, {}, {}", size(&m), size(&n), size(&a.shape[2]));
+        match it.n() {
+            Some(_) => {
+                // One packed matrix for the whole batch: its rows follow each other.
+                code.open(format!("for (int64_t b = 0; b < {}; b++) {{", size(&a.shape[0])));
+                code.line("ctx.batch = b;");
+                code.line(format!(
+                    "tt_gemm_f32({sizes}, a0 + b * ({}), {}, {}, a1, {}, &ctx, workspace, {THREADS});",
+                    stride(&a, 0),
+                    stride(&a, 1),
+                    stride(&a, 2),
+                    epilogue_name(kernel)
+                ));
+                code.close("}");
+            }
+            None => {
+                let all = |ty: &TensorType| {
+                    format!("{}, {}, {}", stride(ty, 0), stride(ty, 1), stride(ty, 2))
+                };
+                code.line(format!(
+                    "tt_bmm_f32({}, {sizes}, a0, {}, a1, {}, {}, &ctx, workspace, {THREADS});",
+                    size(&a.shape[0]),
+                    all(&a),
+                    all(&b),
+                    epilogue_name(kernel)
+                ));
+            }
+        }
+        code.close("}");
+    } else if let Some(it) = Conv2d::of(view) {
+        let x = tensor(it.x());
+        let shape = conv_output(it, &x, &kernel.facts);
+        let pixels = x.shape[0].clone() * shape[0].clone() * shape[1].clone();
+        let axes = [("m", pixels), ("n", Expr::int(it.oc()))];
+        epilogue(code, kernel, op, it.inputs().len(), 2, &axes);
+        code.open(format!("{} {{", kernel_declaration(kernel)));
+        context(code, kernel);
+        conv_struct(code, it, &x, &shape, &size);
+        code.line(format!(
+            "tt_conv2d_f32(&conv, a0, a1, {}, &ctx, workspace, {THREADS});",
+            epilogue_name(kernel)
+        ));
+        code.close("}");
+    } else if let Some(it) = Attention::of(view) {
+        code.open(format!("{} {{", kernel_declaration(kernel)));
+        code.line("(void)fault;");
+        attention_struct(code, kernel, it, &size);
+        code.line(format!("tt_attention_f32(&p, workspace, {THREADS});"));
+        code.close("}");
+    } else if let Some(it) = Pack::of(view) {
+        code.open(format!("{} {{", kernel_declaration(kernel)));
+        code.line("(void)fault; (void)workspace;");
+        pack(code, it, &tensor(it.w()), &size);
+        code.close("}");
+    } else if let Some(it) = Sort::of(view) {
+        code.open(format!("{} {{", kernel_declaration(kernel)));
+        code.line("(void)fault; (void)workspace;");
+        sort(code, it, &tensor(it.x()), &size);
+        code.close("}");
+    }
+}
+
+/// The expression for the bytes of workspace a kernel needs, if any.
+pub(crate) fn workspace(kernel: &Function, name: &dyn Fn(&str) -> String) -> Option<String> {
+    let op = kernel.body.ops().last()?;
+    let view = OpView::of(&kernel.body, &kernel.facts, op);
+    let size = |it: &Expr| sym::to_cpp(it, &kernel.facts, name);
+    let tensor = |value: ir::ValueId| tensor_of(kernel.body.ty(value));
+    if let Some(it) = Gemm::of(view) {
+        let (a, b) = (tensor(it.a()), tensor(it.b()));
+        let n = it.n().unwrap_or_else(|| b.shape.get(2).cloned().unwrap_or(Expr::int(1)));
+        let sizes = format!("{}, {}, {}", size(&a.shape[1]), size(&n), size(&a.shape[2]));
+        return Some(match it.n() {
+            Some(_) => format!("tt_gemm_workspace({sizes}, {THREADS})"),
+            None => format!("tt_bmm_workspace({}, {sizes}, {THREADS})", size(&a.shape[0])),
+        });
+    }
+    if let Some(it) = Conv2d::of(view) {
+        let x = tensor(it.x());
+        let shape = conv_output(it, &x, &kernel.facts);
+        let mut code = Code::default();
+        conv_struct(&mut code, it, &x, &shape, &size);
+        return Some(format!(
+            "[&] {{ {} return tt_conv2d_workspace(&conv, {THREADS}); }}()",
+            code.finish().replace('\n', " ").trim()
+        ));
+    }
+    if let Some(it) = Attention::of(view) {
+        let mut code = Code::default();
+        attention_sizes(&mut code, kernel, it, &size);
+        return Some(format!(
+            "[&] {{ {} return tt_attention_workspace(&p, {THREADS}); }}()",
+            code.finish().replace('\n', " ").trim()
+        ));
+    }
+    if let Some(it) = Sort::of(view) {
+        let x = tensor(it.x());
+        let n = x.shape.get(it.dim() as usize).map_or("1".to_owned(), &size);
+        // Two arrays of positions and two of values, none wider than eight bytes.
+        return Some(format!("32 * ({n})"));
+    }
+    None
+}
+
+fn tensor_of(ty: &Type) -> TensorType {
+    match ty {
+        Type::Tensor(it) => it.clone(),
+        _ => TensorType::new(DType::F32, Vec::new()),
+    }
+}
+
+fn strides(ty: &TensorType) -> Vec<Expr> {
+    ty.strides.as_ref().map_or(vec![Expr::int(0); ty.rank()], |it| it.to_vec())
+}
+
+fn epilogue_name(kernel: &Function) -> String {
+    format!("{}_epilogue", kernel.name)
+}
+
+fn context_name(kernel: &Function) -> String {
+    format!("{}_context", kernel.name)
+}
+
+/// Fills the context that the epilogue gets from the kernel's own arguments.
+fn context(code: &mut Code, kernel: &Function) {
+    let inputs = kernel.body.root.params.len();
+    let mut fields: Vec<String> = (2..inputs).map(|i| format!("a{i}")).collect();
+    fields.extend((0..kernel.outputs.len()).map(|i| format!("o{i}")));
+    fields.extend(kernel_symbols(kernel));
+    fields.extend(["fault".to_owned(), "0".to_owned()]);
+    code.line(format!("{} ctx{{{}}};", context_name(kernel), fields.join(", ")));
+}
+
+/// The context's type and the function that stores a tile.
+fn epilogue(
+    code: &mut Code,
+    kernel: &Function,
+    op: &Op,
+    inputs: usize,
+    skipped: usize,
+    axes: &[(&str, Expr)],
+) {
+    let region = &op.regions[0];
+    code.open(format!("struct {} {{", context_name(kernel)));
+    let params = &kernel.body.root.params;
+    for (i, value) in params.iter().enumerate().skip(skipped) {
+        let ty = memory_type(kernel.body.ty(*value).dtype().unwrap_or(DType::F32));
+        code.line(format!("const {ty}* a{i};"));
+    }
+    for (i, output) in kernel.outputs.iter().enumerate() {
+        let ty = memory_type(output.ty.dtype().unwrap_or(DType::F32));
+        code.line(format!("{ty}* o{i};"));
+    }
+    for symbol in kernel_symbols(kernel) {
+        code.line(format!("int64_t {symbol};"));
+    }
+    code.line("tt_fault* fault;");
+    code.line("int64_t batch;");
+    code.close("};");
+    code.open(format!(
+        "static void {}(void* context, const float* tile, int64_t ld, int64_t batch, int64_t row0, int64_t rows, int64_t col0, int64_t cols) {{",
+        epilogue_name(kernel)
+    ));
+    code.line(format!("const {}& c = *static_cast<const {0}*>(context);", context_name(kernel)));
+    code.line("tt_fault* const fault = c.fault; (void)fault;");
+    code.line("const int64_t b = batch + c.batch; (void)b;");
+    for symbol in kernel_symbols(kernel) {
+        code.line(format!("const int64_t {symbol} = c.{symbol}; (void){symbol};"));
+    }
+    let named: Vec<(String, Expr)> =
+        axes.iter().map(|(name, extent)| ((*name).to_owned(), extent.clone())).collect();
+    let facts = axis_facts(&kernel.facts, &named);
+    let mut printer = Printer::new(code, &kernel.body, facts);
+    for (i, param) in region.params.iter().enumerate().skip(1) {
+        let pointer = match (i - 1).checked_sub(inputs) {
+            None => format!("c.a{}", i - 1 + skipped),
+            Some(i) => format!("c.o{i}"),
+        };
+        printer.set_pointer(*param, pointer);
+    }
+    printer.code.open("for (int64_t row = 0; row < rows; row++) {");
+    printer.code.line("const int64_t m = row0 + row; (void)m;");
+    printer.code.open("for (int64_t col = 0; col < cols; col += N) {");
+    printer.code.line("const int64_t n_ = col0 + col;");
+    printer.code.line("const tt::vec<float, N> acc = tt::load<N>(tile + row * ld + col);");
+    printer.set_reg(region.params[0], Reg { name: "acc".to_owned(), dtype: DType::F32, lanes: true });
+    printer.epilogue(&region.ops);
+    printer.code.close("}");
+    printer.code.close("}");
+    code.close("}");
+}
+
+/// Output height and width of a convolution.
+fn conv_output(it: Conv2d<'_>, x: &TensorType, facts: &Facts) -> [Expr; 2] {
+    let (kernel, stride, low, high, dilation) =
+        (it.kernel(), it.stride(), it.low(), it.high(), it.dilation());
+    [0, 1].map(|i| {
+        let span = dilation[i] * (kernel[i] - 1) + 1;
+        let places = x.shape[2 + i].clone() + Expr::int(low[i] + high[i] - span);
+        sym::simplify(&(places.floor_div(&Expr::int(stride[i])) + Expr::int(1)), facts)
+    })
+}
+
+fn conv_struct(
+    code: &mut Code,
+    it: Conv2d<'_>,
+    x: &TensorType,
+    out: &[Expr; 2],
+    size: &dyn Fn(&Expr) -> String,
+) {
+    let (kernel, stride, low, high, dilation) =
+        (it.kernel(), it.stride(), it.low(), it.high(), it.dilation());
+    let steps = strides(x);
+    code.line("tt_conv2d conv{};");
+    code.line(format!(
+        "conv.n = {}; conv.c = {}; conv.h = {}; conv.w = {};",
+        size(&x.shape[0]),
+        size(&x.shape[1]),
+        size(&x.shape[2]),
+        size(&x.shape[3])
+    ));
+    code.line(format!("conv.oc = {}; conv.kh = {}; conv.kw = {};", it.oc(), kernel[0], kernel[1]));
+    code.line(format!("conv.stride_h = {}; conv.stride_w = {};", stride[0], stride[1]));
+    code.line(format!(
+        "conv.pad_t = {}; conv.pad_l = {}; conv.pad_b = {}; conv.pad_r = {};",
+        low[0], low[1], high[0], high[1]
+    ));
+    code.line(format!("conv.dil_h = {}; conv.dil_w = {};", dilation[0], dilation[1]));
+    code.line(format!("conv.oh = {}; conv.ow = {};", size(&out[0]), size(&out[1])));
+    code.line(format!("conv.groups = {};", it.groups()));
+    code.line(format!(
+        "conv.in_n = {}; conv.in_c = {}; conv.in_h = {}; conv.in_w = {};",
+        size(&steps[0]),
+        size(&steps[1]),
+        size(&steps[2]),
+        size(&steps[3])
+    ));
+}
+
+fn attention_sizes(
+    code: &mut Code,
+    kernel: &Function,
+    it: Attention<'_>,
+    size: &dyn Fn(&Expr) -> String,
+) {
+    let of = |value| tensor_of(kernel.body.ty(value));
+    let (q, k, v) = (of(it.q()), of(it.k()), of(it.v()));
+    code.line("tt_attention p{};");
+    code.line(format!(
+        "p.batch = {}; p.heads = {}; p.kv_heads = {};",
+        size(&q.shape[0]),
+        size(&q.shape[1]),
+        size(&k.shape[1])
+    ));
+    code.line(format!(
+        "p.lq = {}; p.lk = {}; p.d = {}; p.dv = {};",
+        size(&q.shape[2]),
+        size(&k.shape[2]),
+        size(&q.shape[3]),
+        size(&v.shape[3])
+    ));
+    code.line(format!("p.causal = {};", i32::from(it.causal())));
+    let mut set = |name: &str, ty: &TensorType| {
+        for (i, step) in strides(ty).iter().enumerate() {
+            code.line(format!("p.{name}_stride[{i}] = {};", size(step)));
+        }
+    };
+    set("q", &q);
+    set("k", &k);
+    set("v", &v);
+    set("out", &tensor_of(&it.out()));
+}
+
+fn attention_struct(
+    code: &mut Code,
+    kernel: &Function,
+    it: Attention<'_>,
+    size: &dyn Fn(&Expr) -> String,
+) {
+    attention_sizes(code, kernel, it, size);
+    code.line(format!("p.scale = {};", crate::names::float(it.scale(), DType::F32)));
+    code.line("p.q = a0; p.k = a1; p.v = a2; p.out = o0;");
+    let Some(mask) = it.mask() else { return };
+    let mask = tensor_of(kernel.body.ty(mask));
+    match mask.dtype {
+        DType::Bool => code.line("p.bool_mask = reinterpret_cast<const uint8_t*>(a3);"),
+        _ => code.line("p.mask = a3;"),
+    }
+    // Dimensions of size 1 and those the mask lacks are broadcast.
+    let added = 4 - mask.rank();
+    for (i, (step, extent)) in strides(&mask).iter().zip(mask.shape.iter()).enumerate() {
+        let step = if *extent == Expr::int(1) { Expr::int(0) } else { step.clone() };
+        code.line(format!("p.mask_stride[{}] = {};", added + i, size(&step)));
+    }
+}
+
+fn pack(code: &mut Code, it: Pack<'_>, w: &TensorType, size: &dyn Fn(&Expr) -> String) {
+    let steps: Vec<String> = strides(w).iter().map(size).collect();
+    let shape: Vec<String> = w.shape.iter().map(size).collect();
+    if it.kind() == "gemm_b" {
+        code.line(format!(
+            "tt_pack_b_f32(a0, {}, {}, {}, {}, o0);",
+            shape[0], shape[1], steps[0], steps[1]
+        ));
+        return;
+    }
+    code.line("tt_conv2d conv{};");
+    code.line(format!(
+        "conv.oc = {}; conv.c = ({}) * {}; conv.kh = {}; conv.kw = {}; conv.groups = {2};",
+        shape[0],
+        shape[1],
+        it.groups(),
+        shape[2],
+        shape[3]
+    ));
+    code.line(format!(
+        "tt_conv2d_pack(&conv, a0, {}, {}, {}, {}, o0);",
+        steps[0], steps[1], steps[2], steps[3]
+    ));
+}
+
+fn sort(code: &mut Code, it: Sort<'_>, x: &TensorType, size: &dyn Fn(&Expr) -> String) {
+    let outs = Vec::<Type>::of_attr(&it.outs()).unwrap_or_default();
+    let rank = x.rank();
+    let ty = memory_type(x.dtype);
+    if rank == 0 {
+        code.line("*o0 = *a0; *o1 = 0;");
+        return;
+    }
+    let list = |it: &[Expr]| it.iter().map(size).collect::<Vec<_>>().join(", ");
+    code.line(format!("const int64_t sizes[{rank}] = {{{}}};", list(&x.shape)));
+    code.line(format!("const int64_t from[{rank}] = {{{}}};", list(&strides(x))));
+    let to = outs.first().map_or(strides(x), |it| strides(&tensor_of(it)));
+    code.line(format!("const int64_t to[{rank}] = {{{}}};", list(&to)));
+    code.line(format!(
+        "tt::sort_rows<{ty}>(a0, o0, o1, {rank}, sizes, from, to, {}, {}, static_cast<char*>(workspace));",
+        it.dim(),
+        it.descending()
+    ));
+}

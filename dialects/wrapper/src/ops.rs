@@ -1,0 +1,161 @@
+//! The table of statements.
+
+use ir::{Alias, Effects};
+
+use crate::infer;
+
+ir::dialect! { wrapper;
+    /// Stops the run unless the input has the dtype, rank and device of its type.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[s0, 8]<8, 1>
+    /// wrapper.check_tensor %0
+    /// ```
+    op CheckTensor = "check_tensor" ([x]) {} {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// Defines a symbol by a dimension of an input: `dim = factor * symbol + rest`. Stops the run
+    /// unless the dimension gives a whole number within the symbol's range.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[s0, 8]<8, 1>
+    /// wrapper.bind %0 {dim = 0, symbol = "s0", factor = 1, rest = 0}
+    /// ```
+    op Bind = "bind" ([x]) { dim: Int, symbol: Str, factor: Int, rest: Size } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// Defines a symbol by the one element of an integer tensor.
+    ///
+    /// ```ir
+    /// %0 = param user "n" : i64[]<>
+    /// wrapper.bind_item %0 {symbol = "u0"}
+    /// ```
+    op BindItem = "bind_item" ([x]) { symbol: Str } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// Stops the run unless a dimension of an input has this size.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[s0, 8]<8, 1>
+    /// wrapper.check_dim %0 {dim = 1, size = 8}
+    /// ```
+    op CheckDim = "check_dim" ([x]) { dim: Int, size: Size } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// Stops the run with `message` unless `cond` is not zero.
+    ///
+    /// ```ir
+    /// wrapper.assert {cond = 1, message = "sizes agree"}
+    /// ```
+    op Assert = "assert" () { cond: Size, message: Str } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// From here on the inputs belong to the run. Comes after the last check.
+    op TakeInputs = "take_inputs" () {} {
+        infer: infer::nothing, effects: Effects::Writes,
+    }
+
+    /// An input with the strides of the result type: itself if it has them, else a dense copy
+    /// that lives as long as the run.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[4, 8]<8, 1>
+    /// %1 = wrapper.strided_input %0 : f32[4, 8]<8, 1>
+    /// ```
+    op StridedInput = "strided_input" ([x]) {} {
+        infer: infer::same, effects: Effects::Reads, alias: Alias::ViewOf(0),
+    }
+
+    /// The run's arena, of so many bytes.
+    ///
+    /// ```ir
+    /// %0 = wrapper.arena {size = 4096} : arena
+    /// ```
+    op Arena = "arena" () { size: Size } {
+        infer: infer::arena, effects: Effects::Alloc,
+    }
+
+    /// A tensor in the arena, `offset` bytes from its start.
+    ///
+    /// ```ir
+    /// %0 = wrapper.arena {size = 4096} : arena
+    /// %1 = wrapper.slice %0 {ty = type(f32[8]<1>), offset = 64} : f32[8]<1>
+    /// ```
+    op Slice = "slice" ([arena]) { ty: TypeAttr, offset: Size } {
+        infer: infer::typed, effects: Effects::Alloc,
+    }
+
+    /// A tensor for intermediate values, not planned yet.
+    ///
+    /// ```ir
+    /// %0 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// ```
+    op Alloc = "alloc" () { ty: TypeAttr } {
+        infer: infer::typed, effects: Effects::Alloc,
+    }
+
+    /// A new tensor that the caller gets as output `index`.
+    ///
+    /// ```ir
+    /// %0 = wrapper.output_alloc {index = 0, ty = type(f32[8]<1>)} : f32[8]<1>
+    /// ```
+    op OutputAlloc = "output_alloc" () { index: Int, ty: TypeAttr } {
+        infer: infer::typed, effects: Effects::Alloc,
+    }
+
+    /// Another shape, strides and start in the same memory; `offset` is in elements.
+    ///
+    /// ```ir
+    /// %0 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// %1 = wrapper.view %0 {ty = type(f32[4]<2>), offset = 1} : f32[4]<2>
+    /// ```
+    op View = "view" ([x]) { ty: TypeAttr, offset: Size } {
+        infer: infer::typed, effects: Effects::Pure, alias: Alias::ViewOf(0),
+    }
+
+    /// Calls a kernel: its inputs, the tensors it writes, then the symbols it takes.
+    /// With `faults` the run stops if the kernel has recorded an error.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[8]<1>
+    /// %1 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// wrapper.call [%0], [%1] {kernel = @"kernel_0", faults = false}
+    /// ```
+    op Call = "call" (many [inputs], many [outputs]) { kernel: Ref, faults: Bool } {
+        infer: infer::nothing, effects: Effects::Writes,
+    }
+
+    /// Hands the caller an input itself as output `index`.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[8]<1>
+    /// wrapper.output_input %0 {index = 0}
+    /// ```
+    op OutputInput = "output_input" ([x]) { index: Int } {
+        infer: infer::nothing, effects: Effects::Writes,
+    }
+
+    /// Hands the caller a view of an input as output `index`.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[8]<1>
+    /// wrapper.output_view %0 {index = 0, ty = type(f32[4]<1>), offset = 4}
+    /// ```
+    op OutputView = "output_view" ([x]) { index: Int, ty: TypeAttr, offset: Size } {
+        infer: infer::nothing, effects: Effects::Writes,
+    }
+
+    /// Hands the caller output `other` once more, as output `index`.
+    ///
+    /// ```ir
+    /// wrapper.output_same {index = 1, other = 0}
+    /// ```
+    op OutputSame = "output_same" () { index: Int, other: Int } {
+        infer: infer::nothing, effects: Effects::Writes,
+    }
+}

@@ -1,0 +1,213 @@
+//! Operators that write: each has a twin that gives what it would have written.
+
+use aten::{Schema, Slot};
+use ir::{Arg, Attr, AttrTy as _, DType, Op, OpRef, Type, ValueId};
+
+use super::{Functionalize, views::emit};
+use crate::promote::{self, Category};
+
+/// Operators that change how their operand is seen, and not what it holds.
+const METADATA: &[(&str, &str)] = &[
+    ("unsqueeze_", "unsqueeze"),
+    ("squeeze_", "squeeze"),
+    ("squeeze_.dim", "squeeze.dim"),
+    ("squeeze_.dims", "squeeze.dims"),
+    ("t_", "t"),
+    ("transpose_", "transpose.int"),
+    ("swapaxes_", "swapaxes"),
+    ("swapdims_", "swapdims"),
+    ("as_strided_", "as_strided"),
+    ("detach_", "detach"),
+];
+
+/// Operators whose twin computes in the common dtype of its operands, while the write keeps the
+/// dtype of what is written.
+const PROMOTES: &[&str] = &[
+    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide",
+    "remainder", "fmod", "pow", "float_power", "atan2", "arctan2", "copysign", "xlogy", "addcmul",
+    "addcdiv", "clamp", "clip", "clamp_min", "clamp_max", "bitwise_and", "bitwise_or",
+    "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "__and__", "__or__", "__xor__",
+    "__lshift__", "__rshift__", "hypot", "nextafter",
+];
+
+/// Operators whose twin gives bools.
+const TRUTHS: &[&str] = &[
+    "eq", "ne", "not_equal", "lt", "less", "le", "less_equal", "gt", "greater", "ge",
+    "greater_equal", "logical_and", "logical_or", "logical_xor", "logical_not",
+];
+
+/// The name of the functional twin.
+fn twin_name(schema: &Schema) -> Option<String> {
+    let base = schema.base();
+    let base = match base.strip_prefix("__i").and_then(|it| it.strip_suffix("__")) {
+        Some(it) => format!("__{it}__"),
+        None => base.strip_suffix('_')?.to_owned(),
+    };
+    Some(match schema.overload() {
+        "" => base,
+        overload => format!("{base}.{overload}"),
+    })
+}
+
+impl<'a> Functionalize<'a> {
+    /// An op that writes to some of its operands.
+    pub(super) fn write_op(&mut self, op: &'a Op, schema: &'static Schema) -> ir::Result<()> {
+        let name = schema.name.as_str();
+        let Some(written) = written_value(op, schema) else {
+            self.unsupported.count(op.def.0.name, op.origin);
+            return Ok(());
+        };
+        if let Some((_, twin)) = METADATA.iter().find(|it| it.0 == name) {
+            return self.reshape_in_place(op, schema, twin, written);
+        }
+        if name == "dropout_" && !self.rw.view(op).attr::<bool>("train") {
+            return self.bind_results(op, written);
+        }
+        let Some(twin) = twin_name(schema).and_then(|it| aten::lookup(&it)) else {
+            self.unsupported.count(op.def.0.name, op.origin);
+            return Ok(());
+        };
+        let new = self.emit_twin(op, schema, twin, written)?;
+        self.write(written, new)?;
+        self.bind_results(op, written)
+    }
+
+    /// The results of an op that writes are what it wrote to.
+    fn bind_results(&mut self, op: &Op, written: ValueId) -> ir::Result<()> {
+        for it in op.results() {
+            self.memory.same(it, written);
+        }
+        Ok(())
+    }
+
+    /// The operands and attributes of the twin, by name.
+    fn twin_arguments(
+        &mut self,
+        op: &Op,
+        schema: &Schema,
+        twin: OpRef,
+    ) -> ir::Result<(Vec<Arg>, Vec<Attr>)> {
+        let (mut args, mut attrs) = (Vec::new(), Vec::new());
+        for arg in aten::schema(twin).map(|it| it.args.as_slice()).unwrap_or_default() {
+            match (arg.slot, schema.arg(&arg.name).map(|it| it.slot)) {
+                (Slot::Operand(_), Some(Slot::Operand(it))) => {
+                    let given = &op.args[it];
+                    for value in given.values() {
+                        let now = self.read(value)?;
+                        self.rw.set(value, now);
+                    }
+                    args.push(given.map(|it| self.rw.get(it)));
+                }
+                (Slot::Attr(_), Some(Slot::Attr(it))) => attrs.push(op.attrs[it].clone()),
+                (Slot::Operand(_), _) if arg.list => args.push(Arg::List(Vec::new())),
+                (Slot::Operand(_), _) => args.push(Arg::None),
+                (Slot::Attr(_), _) => attrs.push(arg.default.clone().unwrap_or(Attr::None)),
+            }
+        }
+        Ok((args, attrs))
+    }
+
+    /// What the twin gives, in the dtype of what is written.
+    fn emit_twin(
+        &mut self,
+        op: &Op,
+        schema: &Schema,
+        twin: OpRef,
+        written: ValueId,
+    ) -> ir::Result<ValueId> {
+        let (args, attrs) = self.twin_arguments(op, schema, twin)?;
+        let kept = self.rw.old.body.ty(written).clone();
+        let dtype = kept.dtype().unwrap_or(DType::F32);
+        let given = self.twin_dtype(op, schema, dtype);
+        let mut ty = kept.clone();
+        if let Type::Tensor(it) = &mut ty {
+            it.dtype = given;
+        }
+        let made = self.rw.new.push_stated(twin, args, attrs, Some(vec![ty]))?;
+        if given == dtype {
+            return Ok(made[0]);
+        }
+        let attrs = [("dtype", dtype.to_attr())];
+        emit(&mut self.rw, "to.dtype", vec![made[0].into()], &attrs, kept)
+    }
+
+    /// The dtype of the twin's result.
+    fn twin_dtype(&self, op: &Op, schema: &Schema, dtype: DType) -> DType {
+        let base = schema.base();
+        let base = base.strip_suffix('_').unwrap_or(base);
+        let base = base.strip_prefix("_i").map_or(base.to_owned(), |it| format!("__{it}_"));
+        if TRUTHS.contains(&base.as_str()) {
+            return DType::Bool;
+        }
+        if !PROMOTES.contains(&base.as_str()) {
+            return dtype;
+        }
+        let made_of_number = |value: ValueId| {
+            let ops = self.rw.old.body.ops();
+            ops.iter().any(|it| it.def == aten::MakeTensor::def() && it.result() == value)
+        };
+        let mut operands = Vec::new();
+        for value in op.operands() {
+            let Some(ty) = self.rw.old.body.ty(value).as_tensor() else { continue };
+            let (dtype, category) = match ty.rank() {
+                0 if made_of_number(value) => match ty.dtype {
+                    it if it.is_float() => (promote::DEFAULT_FLOAT, Category::Number),
+                    it if it.is_complex() => (DType::C64, Category::Number),
+                    it => (it, Category::Number),
+                },
+                0 => (ty.dtype, Category::ZeroDim),
+                _ => (ty.dtype, Category::Tensor),
+            };
+            operands.push((dtype, category));
+        }
+        let view = self.rw.view(op);
+        for name in ["other", "exponent", "min", "max"] {
+            if let Some(Slot::Attr(it)) = schema.arg(name).map(|it| it.slot)
+                && let Some(number) = ir::Number::of_attr(&view.op.attrs[it])
+            {
+                operands.push((promote::number_dtype(&number), Category::Number));
+            }
+        }
+        let common = promote::result_type(&operands);
+        let divides = matches!(base.as_str(), "div" | "divide" | "true_divide")
+            && !schema.overload().ends_with("mode");
+        if divides { promote::to_float(common) } else { common }
+    }
+
+    /// From here on the operand is seen as the result.
+    fn reshape_in_place(
+        &mut self,
+        op: &'a Op,
+        schema: &Schema,
+        twin: &str,
+        written: ValueId,
+    ) -> ir::Result<()> {
+        let Some(twin) = aten::lookup(twin) else {
+            self.unsupported.count(op.def.0.name, op.origin);
+            return Ok(());
+        };
+        let Some(result) = op.results().next() else { return Ok(()) };
+        if twin.0.name == "aten.detach" {
+            self.memory.same(result, written);
+            return Ok(());
+        }
+        // The op that the view is remembered by must be the twin, so that it can be taken anew;
+        // this one's definition writes.
+        let _ = (schema, twin);
+        self.unsupported.count(op.def.0.name, op.origin);
+        Ok(())
+    }
+}
+
+/// The operand that an op writes to, where it is one.
+fn written_value(op: &Op, schema: &Schema) -> Option<ValueId> {
+    let mut written = schema.written();
+    let (Some(only), None) = (written.next(), written.next()) else { return None };
+    match only.slot {
+        Slot::Operand(it) => match &op.args[it] {
+            Arg::Value(it) => Some(*it),
+            Arg::None | Arg::List(_) => None,
+        },
+        Slot::Attr(_) => None,
+    }
+}

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Checks against real PyTorch: exports models, compiles them, loads the packages with PyTorch's
+# own loader and compares with eager; then runs them without PyTorch.
+#
+#     run.sh [MODEL ...]          all models of export.py, without names
+#
+# An older PyTorch loads the packages too, if an environment for one is there already
+# (tests/torch/setup.sh 2.9.0 makes one) or TINTYPE_OLD_TORCH names a version.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+cargo build --quiet --release --package tintype --bin tintype
+cargo build --quiet --release --package runtime --example stub_packages
+target="$(cargo metadata --no-deps --format-version=1 --offline |
+  sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')"
+tintype="$target/release/tintype"
+torch="$(bash tests/torch/setup.sh | tail -n 1)"
+out="$(mktemp -d)"
+trap 'rm -rf "$out"' EXIT
+
+passed=0
+failed=0
+step() {
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); echo "FAILED: $*"; fi
+}
+
+"$torch/bin/python" tests/torch/export.py "$out" "$@"
+cp tests/models/*.pt2 tests/models/*.io.safetensors "$out/"
+
+old=""
+if [ -n "${TINTYPE_OLD_TORCH:-}" ]; then
+  old="$(bash tests/torch/setup.sh "$TINTYPE_OLD_TORCH" | tail -n 1)"
+else
+  for version in 2.9.0 2.8.0 2.12.0 2.11.0 2.10.0; do
+    candidate="${XDG_CACHE_HOME:-$HOME/.cache}/tintype/torch-$version"
+    if [ -x "$candidate/bin/python" ]; then old="$candidate"; break; fi
+  done
+fi
+
+for archive in "$out"/*.pt2; do
+  name="$(basename "$archive" .pt2)"
+  package="$out/$name.package"
+  mkdir -p "$package"
+  step "$tintype" compile --quiet "$archive" -o "$package/$name.pt2"
+  [ -e "$package/$name.pt2" ] || continue
+  step "$tintype" run --quiet "$package/$name.pt2" --inputs "$out/$name.io.safetensors" --check
+  case "$name" in
+    # Archives of older PyTorch; the newest does not promise to load them.
+    tiny_*) ;;
+    *) step "$torch/bin/python" tests/torch/compare.py "$archive" "$package/$name.pt2" ;;
+  esac
+done
+
+# Packages written by hand: aliases, writes, state, refusals.
+mkdir "$out/stub"
+"$target/release/examples/stub_packages" "$out/stub"
+step "$torch/bin/python" tests/torch/check_stub.py "$out/stub"
+if [ -n "$old" ]; then
+  step "$old/bin/python" tests/torch/check_stub.py "$out/stub"
+  step "$old/bin/python" tests/torch/load.py "$out/mlp.package/mlp.pt2" "$out/mlp.io.safetensors"
+fi
+
+echo "against PyTorch: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
