@@ -8,9 +8,11 @@ Exit status 0 if PyTorch's loader takes the packages, says nothing on stderr whi
 it does, and the models give what they should, refuse what they should, and keep
 aliases, writes and state. Needs torch (2.6 or newer) and nothing else.
 """
+import ctypes
 import os
 import sys
 import tempfile
+import zipfile
 
 import torch
 
@@ -133,7 +135,75 @@ def check_all(folder):
         assert model(x, index, total)[5].item() == 1
 
 
+def check_entries(folder):
+    """The entry points that PyTorch's loader does not call."""
+    with zipfile.ZipFile(os.path.join(folder, "all.pt2")) as package:
+        name = next(it for it in package.namelist() if it.endswith(".so"))
+        path = os.path.join(tempfile.mkdtemp(), "all.so")
+        with open(path, "wb") as file:
+            file.write(package.read(name))
+    library = ctypes.CDLL(path)
+
+    def last_error():
+        text = ctypes.c_char_p()
+        assert library.AOTInductorGetLastError(ctypes.byref(text)) == 0
+        return text.value.decode()
+
+    def get(function, type, *args):
+        value = type()
+        code = getattr(library, "AOTInductorModel" + function)(*args, ctypes.byref(value))
+        assert code == 0, (function, last_error())
+        return value.value
+
+    container = ctypes.c_void_p()
+    create = library.AOTInductorModelContainerCreate
+    with Stderr() as stderr:
+        assert create(ctypes.byref(container), ctypes.c_size_t(0), True, None) == 1
+    assert last_error() == "num_models is 0, expected a value in [1, 65536]", last_error()
+    assert stderr.text == f"Error: {last_error()}\n", stderr.text
+    assert create(ctypes.byref(container), ctypes.c_size_t(3), True, None) == 0
+    assert last_error() == ""
+
+    size, text, i32 = ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int32
+    assert get("ContainerGetNumConstants", size, container) == 4
+    of = lambda function, type, i: get("ContainerGetConstant" + function, type, container, size(i))
+    assert [of("Name", text, i) for i in range(4)] == [b"weight", b"tail", b"calls", b"folded"]
+    assert [of("Type", i32, i) for i in range(4)] == [1, 1, 2, 4]
+    assert [of("Dtype", i32, i) for i in range(4)] == [6, 6, 4, 6]
+    assert [of("FromFolded", ctypes.c_bool, i) for i in range(4)] == [False, False, False, True]
+    assert of("DataSize", size, 0) == 64
+    assert get("ContainerGetNumInputs", size, container) == 3
+    assert get("ContainerGetInputName", text, container, size(2)) == b"sum"
+    assert get("ContainerGetOutputName", text, container, size(13)) == b"tail"
+    assert get("ContainerGetConstantsBlobSize", ctypes.c_uint64, container) == 192
+    assert get("ContainerDidCallLoadConstants", ctypes.c_bool, container) is True
+    with Stderr() as stderr:
+        name = library.AOTInductorModelContainerGetConstantName
+        assert name(container, size(4), ctypes.byref(text())) == 1
+        assert last_error() == "constant 4: the model has 4 constants", last_error()
+        assert library.AOTInductorModelContainerSwapConstantBuffer(container) == 1
+        assert "cannot be replaced" in last_error()
+        assert library.AOTInductorModelContainerDelete(ctypes.c_void_p()) == 0
+        assert name(ctypes.c_void_p(), size(0), ctypes.byref(text())) == 1
+        assert last_error() == "a pointer is null", last_error()
+    assert library.AOTInductorModelContainerRunConstantFolding(container, False, None, None) == 0
+
+    entries, count = ctypes.c_void_p(), size()
+    extract = library.AOTInductorModelContainerExtractConstantsMapEntries
+    assert extract(container, ctypes.byref(entries), ctypes.byref(count), False) == 0
+    assert count.value == 3
+    pair = ctypes.cast(entries, ctypes.POINTER(ctypes.c_char_p))
+    assert [pair[2 * i] for i in range(3)] == [b"layer.weight", b"layer.tail", b"calls"]
+    assert library.AOTInductorModelContainerDelete(container) == 0
+
+    model = ctypes.c_void_p()
+    assert library.AOTInductorModelCreateV2(ctypes.byref(model), None, size(0)) == 0
+    assert get("GetNumOutputs", size, model) == 14
+    assert library.AOTInductorModelDelete(model) == 0
+
+
 if __name__ == "__main__":
     check_add(sys.argv[1])
     check_all(sys.argv[1])
+    check_entries(sys.argv[1])
     print(f"torch {torch.__version__}: the packages are good")

@@ -3,9 +3,7 @@
 //! The function takes a pointer per input and output, then the size symbols it uses, then the
 //! run's fault record: `void NAME(const float* a0, float* o0, int64_t s0, tt_fault* fault)`.
 
-use std::collections::BTreeSet;
-
-use ir::{AttrTy, Body, DType, Function, Op, Region, Type, ValueId, View as OpView};
+use ir::{Body, DType, Function, Op, Region, Type, ValueId, View as OpView};
 use loops::{
     Bitcast, Bound, Cast, Const, Fold, For, Index, Kernel, Lane, Load, Reduce, Store, axis_facts,
     lane_access, linear_offset,
@@ -904,20 +902,4 @@ fn identity(kind: &str, dtype: DType) -> String {
         "any" => "false".to_owned(),
         _ => "0".to_owned(),
     }
-}
-
-/// The `outs` of a kernel op.
-pub(crate) fn out_types(attr: &ir::Attr) -> Vec<Type> {
-    Vec::<Type>::of_attr(attr).unwrap_or_default()
-}
-
-/// Every symbol a body's types and attributes mention, without the axes of its loops.
-pub(crate) fn mentioned(body: &Body) -> BTreeSet<String> {
-    let mut res = BTreeSet::new();
-    let mut note = |it: &Expr| it.for_each_symbol(&mut |it| {
-        res.insert(it.to_owned());
-    });
-    body.types.iter().for_each(|it| it.for_each_expr(&mut note));
-    body.for_each_op(&mut |op| op.attrs.iter().for_each(|it| it.for_each_expr(&mut note)));
-    res
 }

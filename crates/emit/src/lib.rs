@@ -4,7 +4,7 @@
 //! passes and stands in the IR. Names and escaping are in [`names`], in one place.
 //!
 //! The C++ that every model shares lies under `cxx/` and is part of this crate as text:
-//! [`SHARED_SOURCES`] and [`HEADERS`].
+//! [`container`], [`KERNEL_HEADERS`] and [`KERNEL_UNITS`].
 //!
 //! **Architecture invariants:** a printed text depends on the function alone, not on the run, the
 //! machine or a hash seed. No text of an archive is printed but through `names`.
@@ -20,7 +20,7 @@ mod value;
 
 pub use host::{ConstantEntry, HostInfo, IoEntry, print_host};
 pub use kernel::{kernel_declaration, print_kernels};
-pub use shared::{HEADERS, SHARED_SOURCES, SharedSource};
+pub use shared::{File, KERNEL_HEADERS, KERNEL_UNITS, container};
 
 /// Lanes of a vector in printed kernels, for every element type.
 pub const LANES: i64 = 16;

@@ -105,7 +105,8 @@ fn roots(body: &Body, sources: &[Source], is_movement: &dyn Fn(&Op) -> bool) -> 
         let runs = op.results == 0 || op.results().any(|it| sources[it.index()] == Source::Run);
         let shows = is_movement(op) && op.results().any(|it| needed[it.index()]);
         // Cheap values that are made again need what they are made of.
-        let again = op.results().any(|it| needed[it.index()] && sources[it.index()] == Source::Nothing);
+        let again =
+            op.results().any(|it| needed[it.index()] && sources[it.index()] == Source::Nothing);
         if runs || shows || again {
             op.for_each_use(&mut |it| needed[it.index()] = true);
         }

@@ -54,6 +54,10 @@ impl Congruence {
         found.map_or(fine, |value| Congruence::new(modulus, value))
     }
 
+    pub(crate) fn contains(self, value: i64) -> bool {
+        Congruence::new(self.modulus, value.into()) == self
+    }
+
     /// The residue modulo `d`, where it is the same for all values.
     pub(crate) fn residue(self, d: i64) -> Option<i64> {
         let magnitude = d.unsigned_abs();

@@ -10,6 +10,7 @@ use crate::{
     expr::{Atom, Expr, Name, single},
     fun::Fun,
     range::Range,
+    witness::{Witness, Witnesses},
 };
 
 /// What is known of the symbols: ranges, congruences, and relations between them.
@@ -25,6 +26,7 @@ pub struct Facts {
     zero: Vec<Expr>,
     /// Symbols that [`Facts::zero`] expresses by others; no solved symbol occurs in a solution.
     solved: BTreeMap<Name, Expr>,
+    witnesses: Witnesses,
 }
 
 /// All `x` with `x ≡ remainder (mod modulus)`; the modulus 0 means equality.
@@ -53,6 +55,7 @@ impl Facts {
 
     /// Replaces what is known of a symbol's range.
     pub fn set_range(&mut self, sym: &str, range: Range) {
+        self.witnesses.clear();
         if range == Range::ANY {
             self.ranges.remove(sym);
         } else {
@@ -89,6 +92,7 @@ impl Facts {
             self.set_range(name, self.range_of_sym(name).intersection(bound));
         } else if let Err(at) = self.nonnegative.binary_search(&reduced) {
             self.nonnegative.insert(at, reduced);
+            self.witnesses.clear();
         }
     }
 
@@ -132,6 +136,7 @@ impl Facts {
         {
             self.zero.insert(at, difference);
             self.solve();
+            self.witnesses.clear();
         }
     }
 
@@ -143,6 +148,7 @@ impl Facts {
         }
         let old = self.congruence_of_sym(sym);
         self.congruences.insert(sym.into(), old.meet(new));
+        self.witnesses.clear();
     }
 
     pub(crate) fn congruence_of_sym(&self, sym: &str) -> Congruence {
@@ -157,6 +163,11 @@ impl Facts {
             names.extend(relation.symbols());
         }
         names
+    }
+
+    /// Some points where the facts hold, none if none was found.
+    pub(crate) fn witnesses(&self) -> &[Witness] {
+        self.witnesses.of(self)
     }
 
     /// The relations `r >= 0`, and the expressions that are zero.

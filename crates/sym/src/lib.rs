@@ -35,6 +35,7 @@ mod rewrite;
 mod simplify;
 mod srepr;
 mod statement;
+mod witness;
 
 pub use crate::{
     cpp::{CPP_PRELUDE, to_cpp},

@@ -3,7 +3,7 @@
 use crate::{
     arith::{from_mono, mono_div},
     congruence::congruence,
-    expr::{Atom, Expr, Term},
+    expr::{Atom, Expr, Mono, Term},
     facts::Facts,
     fun::Fun,
     range::{Range, range, range_of_atom, range_of_mono},
@@ -122,14 +122,24 @@ pub(crate) fn is_positive(expr: &Expr, facts: &Facts) -> bool {
 
 /// Whether there is a proof of `expr >= 0`.
 pub(crate) fn is_nonnegative(expr: &Expr, facts: &Facts) -> bool {
+    if expr.is_undefined() || expr.is_real() {
+        return false;
+    }
+    if 0 <= range(expr, facts).lo {
+        return true;
+    }
+    if expr.as_int().is_some() || facts.witnesses().iter().any(|it| it.value(expr) < Some(0)) {
+        return false;
+    }
     let mut budget = BUDGET;
     prove(expr, facts, CHAIN, &mut budget)
 }
 
 /// Subtracts from the expression multiples, by factors that are not negative, of relations that
-/// are not negative either, each so that a term vanishes, until the ranges decide.
+/// are not negative either, each so that a term with a negative end vanishes, until the ranges
+/// decide.
 fn prove(expr: &Expr, facts: &Facts, chain: u32, budget: &mut u32) -> bool {
-    if expr.is_undefined() || expr.is_real() {
+    if expr.is_undefined() {
         return false;
     }
     if 0 <= range(expr, facts).lo {
@@ -144,9 +154,12 @@ fn prove(expr: &Expr, facts: &Facts, chain: u32, budget: &mut u32) -> bool {
     let (nonnegative, zero) = facts.relations();
     let negated: Vec<Expr> = zero.iter().map(|it| -it).collect();
     let relations = || derived.iter().chain(nonnegative).chain(zero).chain(&negated);
-    for term in &terms {
+    let negative = terms.iter().filter(|it| range_of_term(it, facts).lo < 0);
+    for term in negative {
+        let mut cancelled = false;
         for relation in relations() {
             let Some(rest) = cancel(expr, term, relation, facts) else { continue };
+            cancelled = true;
             if prove(&rest, facts, chain - 1, budget) {
                 return true;
             }
@@ -154,23 +167,33 @@ fn prove(expr: &Expr, facts: &Facts, chain: u32, budget: &mut u32) -> bool {
                 return false;
             }
         }
+        // What no way of cancelling this term proves, cancelling others first seldom does.
+        if cancelled {
+            break;
+        }
     }
     prove_by_cases(expr, &terms, facts, chain, budget)
 }
 
-/// `expr - m*relation` for the `m >= 0` that cancels the term.
+fn range_of_term(term: &Term, facts: &Facts) -> Range {
+    range_of_mono(&term.mono, facts).times(Range::point(term.coefficient))
+}
+
+/// `expr - m*relation` for an `m >= 0` that cancels the term.
 fn cancel(expr: &Expr, term: &Term, relation: &Expr, facts: &Facts) -> Option<Expr> {
-    for by in relation.to_terms() {
-        if (by.coefficient < 0) != (term.coefficient < 0) || term.coefficient % by.coefficient != 0
-        {
+    let constant = Term { mono: Mono::new(), coefficient: relation.constant_term() };
+    for by in relation.to_terms().iter().chain([&constant]) {
+        if by.coefficient.signum() != term.coefficient.signum() {
             continue;
         }
+        // Where it does not divide, what is left has the other sign.
+        let times = term.coefficient.unsigned_abs().div_ceil(by.coefficient.unsigned_abs());
+        let Ok(times) = i64::try_from(times) else { continue };
         let Some(factor) = mono_div(&term.mono, &by.mono) else { continue };
         if range_of_mono(&factor, facts).lo < 0 {
             continue;
         }
-        let multiple = from_mono(factor, term.coefficient / by.coefficient) * relation;
-        let rest = expr - multiple;
+        let rest = expr - from_mono(factor, times) * relation;
         if !rest.is_undefined() {
             return Some(rest);
         }

@@ -156,10 +156,16 @@ fn fits(r: &Expr, d: &Expr, facts: &Facts) -> Option<i64> {
         }
         // The ranges of the symbols do not do; relations between them still may.
     }
-    [0, -1, 1].into_iter().find(|shift| {
+    let proven = |shift: &i64| {
         let low = r - d * &Expr::int(*shift);
         is_nonnegative(&low, facts) && is_nonnegative(&(d - 1 - low), facts)
-    })
+    };
+    let mut seen =
+        facts.witnesses().iter().filter_map(|it| it.value(r)?.checked_div_euclid(it.value(d)?));
+    match seen.next() {
+        Some(shift) => (seen.all(|it| it == shift) && proven(&shift)).then_some(shift),
+        None => [0, -1, 1].into_iter().find(proven),
+    }
 }
 
 /// `(q, r)` with `n == q*d + r` and a proof of `0 <= r < d`.

@@ -27,13 +27,11 @@ mod case;
 mod check;
 mod examples;
 mod files;
-mod queries;
 
 pub use case::Case;
 pub use check::{Checked, check_pass};
 pub use examples::check_examples;
 pub use files::{Wrong, dialect_file, pass_file, rules_file};
-pub use queries::QueryLog;
 
 use pass::Oracle;
 

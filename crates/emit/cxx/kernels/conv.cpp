@@ -192,7 +192,7 @@ typedef vec<float, L>::V V;
 // pixels keep the reads of the image contiguous; the tile stays in L1.
 constexpr int64_t BLOCK_C = 1024;
 constexpr int64_t TILE = 4096;
-int64_t block_c(const tt_conv2d &p) { return min64(BLOCK_C, ceil_div(p.c, L) * L); }
+int64_t block_c(const tt_conv2d &p) { return min64(BLOCK_C, ceil_div(p.c, NR) * NR); }
 int64_t block_x(const tt_conv2d &p) { return TILE / block_c(p) / 4 * 4; }
 
 TT_INLINE V load_v(const float *p) {

@@ -18,7 +18,7 @@
 //   whichever thread made it; the epilogue adds bias, applies the activation and
 //   writes the output. `tile[i * ld + j]` is the element (row0 + i, col0 + j) of
 //   the product `batch`. Up to the next multiple of TT_NR, columns past `cols`
-//   may be read (they hold zeros) but mean nothing. col0 is a multiple of TT_NR.
+//   may be read but mean nothing. col0 is a multiple of TT_NR.
 #ifndef TT_KERNELS_H
 #define TT_KERNELS_H
 

@@ -140,6 +140,19 @@ template <int N = 16, class T> TT_INLINE vec<loaded_t<T>, N> load_n(const T *p, 
     return select(iota<N>(int32_t(0)) < splat<N>(int32_t(n < N ? n : N)), x, splat<N>(fill));
   } else if constexpr (vec<T, N>::leaf) {
     if (n >= N) return load<N>(p);
+#if defined(__AVX2__)
+    // Lanes that the mask leaves out are not accessed.
+    if constexpr (N * sizeof(T) == 32 && sizeof(T) == 4) {
+      const mask<4, N> on = iota<N>(int32_t(0)) < splat<N>(int32_t(n));
+      typedef float F __attribute__((vector_size(32)));
+      return select(on, vec<T, N>{(typename vec<T, N>::V)__builtin_ia32_maskloadps256((const F *)p, on.m.v)}, splat<N>(fill));
+    } else if constexpr (N * sizeof(T) == 32 && sizeof(T) == 8) {
+      const mask<8, N> on = iota<N>(int64_t(0)) < splat<N>(int64_t(n));
+      typedef double F __attribute__((vector_size(32)));
+      typedef long long M __attribute__((vector_size(32)));
+      return select(on, vec<T, N>{(typename vec<T, N>::V)__builtin_ia32_maskloadpd256((const F *)p, (M)on.m.v)}, splat<N>(fill));
+    }
+#endif
     typename vec<T, N>::E e[N];
     store(e, bitcast<typename vec<T, N>::E>(splat<N>(fill)));
     if (n > 0) copy_n<N>(e, (const typename vec<T, N>::E *)p, int(n));

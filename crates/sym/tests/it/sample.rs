@@ -38,9 +38,8 @@ pub(crate) fn value_at(point: &Point, name: &str) -> Option<i64> {
 /// A point where [`facts`] hold.
 pub(crate) fn point() -> impl Strategy<Value = Point> {
     let size = (1..=5i64, 1..=4i64).prop_flat_map(|(n, m)| (Just(n), Just(m), 0..n, 0..m));
-    (size, -6..=6i64, -9..=9i64, 0..=7i64, 0..=5i64).prop_map(|((n, m, i, j), a, b, c, k)| {
-        [a, b, c, i, j, 4 * k + 3, m, n]
-    })
+    (size, -6..=6i64, -9..=9i64, 0..=7i64, 0..=5i64)
+        .prop_map(|((n, m, i, j), a, b, c, k)| [a, b, c, i, j, 4 * k + 3, m, n])
 }
 
 /// Sizes over integers only.

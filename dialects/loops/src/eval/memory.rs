@@ -36,11 +36,11 @@ pub(crate) fn view(cx: &EvalCx<'_>) -> Evaluated {
     let target = Layout::new(cx, to, sizes(cx, to.shape.iter())?)?;
     let image = Image::new(&x, &source).map_err(error)?;
     let offset = (cx.size)(&it.offset())?;
-    let mut bytes = zeroed(to.dtype, &target.shape)?;
     let width = to.dtype.size();
     let bytes = match image.whole(&target, offset, width) {
         Some(it) => it,
         None => {
+            let mut bytes = zeroed(to.dtype, &target.shape)?;
             by_width!(width, read(&image, &target, offset, &mut bytes)).map_err(error)?;
             bytes.into()
         }

@@ -31,14 +31,14 @@ type Eval<T> = Result<T, EvalError>;
 type Evaluated = Eval<Vec<HostValue>>;
 
 /// More bytes than a tensor of any model has: what a broken program asks for is refused, not tried.
-const MAX_BYTES: usize = 1 << 35;
+const MAX_BYTES: usize = 1 << 33;
 
 /// The interpreter says which op it was.
 fn error(message: impl ToString) -> EvalError {
     EvalError(message.to_string())
 }
 
-/// Evaluates an op as a program that consists of it.
+/// Evaluates an op as a program that consists of it; a cell that it stores to is written.
 pub(crate) fn alone(cx: &EvalCx<'_>) -> Evaluated {
     let mut compiler = Compiler::new(cx);
     let tensors = cx

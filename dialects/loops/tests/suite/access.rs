@@ -5,7 +5,7 @@ use loops::{Lane, axis_facts, lane_access, linear_offset};
 use sym::{Expr, Facts, Range};
 
 fn expr(text: &str) -> Expr {
-    sym::parse(text).unwrap()
+    sym::parse(text).expect("the expressions of these tests parse")
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ir::{DType, HostTensor};
 
-use super::{eval, f32s, failure, ints, numbers};
+use crate::support::{eval, f32s, failure, ints, numbers};
 
 /// `softmax(scale * q kᵀ + added) v` for two query heads per head of keys.
 fn naive(

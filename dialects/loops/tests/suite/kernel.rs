@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use ir::{DType, EvalCx, HostTensor, HostValue, View, scalar::Elem};
 
-use super::{assert_same, check, counting, eval, eval_all, f32s, failure, function, i64s, ints};
+use crate::support::{
+    assert_same, check, counting, eval, eval_all, f32s, failure, function, i64s, ints,
+};
 
 #[test]
 fn a_kernel_runs_at_every_point_with_sizes_from_its_inputs() {
@@ -83,7 +85,7 @@ fn an_axis_inside_hides_one_of_its_name_and_extents_see_those_outside() {
 /// The tail of a tile: the index is out of range where the mask is off.
 #[test]
 fn where_the_mask_is_off_nothing_is_read_or_written() {
-    let x = f32s(&[3], &[7.0, 8.0, 9.0]);
+    let x = [f32s(&[3], &[7.0, 8.0, 9.0])];
     let outs = eval_all(
         r#"
         %0 = param user "x" : f32[3]<1>
@@ -96,10 +98,10 @@ fn where_the_mask_is_off_nothing_is_read_or_written() {
           loops.store %2, %6, [], _ {at = [i0], mode = "set"}
           loops.store %9, %6, [], %5 {at = [i0], mode = "set"}
         }"#,
-        &[x.clone()],
+        &x,
     );
     assert_same(&outs[0], &f32s(&[8], &[7.0, 8.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0]));
-    assert_same(&outs[1], &x);
+    assert_same(&outs[1], &x[0]);
 }
 
 const GATHER: &str = r#"

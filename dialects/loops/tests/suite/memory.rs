@@ -2,7 +2,7 @@
 
 use ir::{DType, HostTensor};
 
-use super::{assert_same, check, counting, eval, f32s, failure, i64s, ints};
+use crate::support::{assert_same, check, counting, eval, f32s, failure, i64s, ints};
 
 fn view(from: &str, to: &str, offset: i64) -> String {
     format!(
@@ -12,28 +12,28 @@ fn view(from: &str, to: &str, offset: i64) -> String {
 
 #[test]
 fn a_slice_a_transpose_and_a_reversal_are_views() {
-    let x = counting(&[3, 4]);
+    let x = [counting(&[3, 4])];
     let slice = f32s(&[2, 2], &[1.0, 3.0, 5.0, 7.0]);
-    check(&view("f32[3, 4]<4, 1>", "f32[2, 2]<4, 2>", 1), &[x.clone()], &slice);
+    check(&view("f32[3, 4]<4, 1>", "f32[2, 2]<4, 2>", 1), &x, &slice);
     let transposed = f32s(&[4, 2], &[0.0, 8.0, 1.0, 9.0, 2.0, 10.0, 3.0, 11.0]);
-    check(&view("f32[3, 4]<4, 1>", "f32[4, 2]<1, 8>", 0), &[x.clone()], &transposed);
+    check(&view("f32[3, 4]<4, 1>", "f32[4, 2]<1, 8>", 0), &x, &transposed);
     let row = f32s(&[4], &[4.0, 5.0, 6.0, 7.0]);
-    check(&view("f32[3, 4]<4, 1>", "f32[4]<1>", 4), &[x.clone()], &row);
+    check(&view("f32[3, 4]<4, 1>", "f32[4]<1>", 4), &x, &row);
     let reversed = f32s(&[4], &[11.0, 10.0, 9.0, 8.0]);
-    check(&view("f32[3, 4]<4, 1>", "f32[4]<-1>", 11), &[x.clone()], &reversed);
-    check(&view("f32[3, 4]<4, 1>", "f32[]<>", 6), &[x], &f32s(&[], &[6.0]));
+    check(&view("f32[3, 4]<4, 1>", "f32[4]<-1>", 11), &x, &reversed);
+    check(&view("f32[3, 4]<4, 1>", "f32[]<>", 6), &x, &f32s(&[], &[6.0]));
 }
 
 /// The content of the operand is row-major; its memory is as its strides say.
 #[test]
 fn a_view_goes_through_the_memory_of_its_operand() {
-    let x = counting(&[2, 3]);
+    let x = [counting(&[2, 3])];
     let memory = f32s(&[6], &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
-    check(&view("f32[2, 3]<1, 2>", "f32[6]<1>", 0), &[x.clone()], &memory);
-    check(&view("f32[2, 3]<1, 2>", "f32[2, 3]<1, 2>", 0), &[x.clone()], &x);
+    check(&view("f32[2, 3]<1, 2>", "f32[6]<1>", 0), &x, &memory);
+    check(&view("f32[2, 3]<1, 2>", "f32[2, 3]<1, 2>", 0), &x, &x[0]);
     // Backwards in memory, the first element lies last.
     let back = f32s(&[6], &[3.0, 4.0, 5.0, 0.0, 1.0, 2.0]);
-    check(&view("f32[2, 3]<-3, 1>", "f32[6]<1>", -3), &[x], &back);
+    check(&view("f32[2, 3]<-3, 1>", "f32[6]<1>", -3), &x, &back);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use ir::HostTensor;
 
-use super::{check, counting, eval, f32s, failure, numbers};
+use crate::support::{check, counting, eval, f32s, failure, numbers};
 
 /// Row `i`, column `j` of the product of `[m, k]` and `[k, n]`.
 fn entry(a: &[f32], b: &[f32], k: usize, n: usize, i: usize, j: usize) -> f32 {

@@ -2,7 +2,7 @@
 
 use ir::{DType, HostTensor, scalar::Elem};
 
-use super::{check, eval, eval_all, f32s, i64s, ints};
+use crate::support::{check, eval, eval_all, f32s, i64s, ints};
 
 /// The reductions of those kinds of a vector, each a tensor without dimensions.
 fn reduce(dtype: DType, kinds: &[(&str, DType)], x: &HostTensor) -> Vec<Elem> {

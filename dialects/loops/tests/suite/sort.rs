@@ -2,7 +2,7 @@
 
 use ir::{HostTensor, scalar::Elem};
 
-use super::{assert_same, eval_all, f32s, i64s};
+use crate::support::{assert_same, eval_all, f32s, i64s};
 
 fn sort(x: &HostTensor, dim: usize, descending: bool) -> [HostTensor; 2] {
     let (dtype, shape) = (x.dtype, &x.shape);
@@ -14,7 +14,7 @@ fn sort(x: &HostTensor, dim: usize, descending: bool) -> [HostTensor; 2] {
         %0 = param user "x" : {dtype}[{sizes}]<{strides}>
         %1, %2 = loops.sort %0 {{dim = {dim}, descending = {descending}, outs = [type({dtype}[{sizes}]<{strides}>), type(i64[{sizes}]<{strides}>)]}} : {dtype}[{sizes}]<{strides}>, i64[{sizes}]<{strides}>"#
     );
-    eval_all(&text, std::slice::from_ref(x)).try_into().unwrap()
+    eval_all(&text, std::slice::from_ref(x)).try_into().expect("values and indices")
 }
 
 #[test]

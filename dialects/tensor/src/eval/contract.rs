@@ -111,16 +111,16 @@ fn convolution<T: Num>(
     let weights: Vec<Panels<T>> = (0..groups)
         .map(|g| Panels::pack(outputs, depth, |o| &weights[(g * outputs + o) * depth..][..depth]))
         .collect();
+    let sources = sources(axes, taps);
     let blocks = places.div_ceil(BLOCK);
     let tasks: Vec<Vec<T>> = (0..images * groups * blocks)
         .into_par_iter()
         .map(|task| {
-            let (plane, block) = (task / blocks, task % blocks);
-            let first = block * BLOCK;
-            let sources = sources(axes, first..places.min(first + BLOCK));
+            let (plane, first) = (task / blocks, task % blocks * BLOCK);
+            let sources = &sources[first * taps..places.min(first + BLOCK) * taps];
             // Every image has the channels of all groups, one group after the other.
             let x = &x[plane * channels * area..][..channels * area];
-            weights[plane % groups].times(&columns(x, area, channels, &sources))
+            weights[plane % groups].times(&columns(x, area, channels, sources, taps))
         })
         .collect();
     let mut out = vec![T::ZERO; count(shape)?];
@@ -134,27 +134,35 @@ fn convolution<T: Num>(
     encode(w.dtype, &out)
 }
 
-/// For each place of a range, what its window sees of one channel: tap by tap.
-fn sources(axes: &[Axis], places: std::ops::Range<usize>) -> Vec<Vec<Option<usize>>> {
-    let at = |place: usize| {
-        let mut taps = vec![Some(0)];
-        let mut inner: usize = axes.iter().map(|it| it.output).product();
-        let mut place = place;
-        for axis in axes {
-            inner /= axis.output;
-            let here = place / inner;
-            place %= inner;
-            let sources: Vec<_> = (0..axis.window).map(|tap| axis.source(here, tap)).collect();
-            taps = taps
-                .iter()
-                .flat_map(|outer: &Option<usize>| {
-                    sources.iter().map(|it| Some((*outer)? * axis.input + (*it)?))
+/// The source of what a window sees in the padding.
+const PADDING: usize = usize::MAX;
+
+/// For each place of the result, tap by tap, what its window sees of one channel.
+fn sources(axes: &[Axis], taps: usize) -> Vec<usize> {
+    let mut res = Vec::new();
+    // The places of the dimensions so far, each with its taps; one dimension is added at a time.
+    let mut outer = vec![vec![0]];
+    for axis in axes {
+        let seen: Vec<Vec<Option<usize>>> = (0..axis.output)
+            .map(|at| (0..axis.window).map(|tap| axis.source(at, tap)).collect())
+            .collect();
+        let join = |outer: usize, inner: &Option<usize>| match (outer, inner) {
+            (PADDING, _) | (_, None) => PADDING,
+            (outer, Some(inner)) => outer * axis.input + inner,
+        };
+        outer = outer
+            .iter()
+            .flat_map(|outer| {
+                seen.iter().map(move |inner| {
+                    let pairs = outer.iter().flat_map(|o| inner.iter().map(move |i| join(*o, i)));
+                    pairs.collect()
                 })
-                .collect();
-        }
-        taps
-    };
-    places.map(at).collect()
+            })
+            .collect();
+    }
+    res.reserve(outer.len() * taps);
+    outer.iter().for_each(|it| res.extend(it));
+    res
 }
 
 /// The matrix whose row for each place holds what its window sees, channel by channel.
@@ -162,16 +170,17 @@ fn columns<T: Num>(
     x: &[T],
     area: usize,
     channels: usize,
-    sources: &[Vec<Option<usize>>],
+    sources: &[usize],
+    taps: usize,
 ) -> Panels<T> {
-    let taps = sources.first().map_or(0, Vec::len);
-    let mut res = Panels::zero(sources.len(), channels * taps);
-    for (place, sources) in sources.iter().enumerate() {
+    let places = sources.len().checked_div(taps).unwrap_or(0);
+    let mut res = Panels::zero(places, channels * taps);
+    for (place, sources) in sources.chunks_exact(taps.max(1)).enumerate() {
         let panel = res.panel_mut(place);
-        for (channel, panel) in panel.chunks_exact_mut(taps.max(1)).enumerate() {
+        for (channel, panel) in panel.chunks_exact_mut(taps).enumerate() {
             let x = &x[channel * area..][..area];
             for (to, source) in panel.iter_mut().zip(sources) {
-                to[place % LANES] = source.map_or(T::ZERO, |it| x[it]);
+                to[place % LANES] = x.get(*source).copied().unwrap_or(T::ZERO);
             }
         }
     }

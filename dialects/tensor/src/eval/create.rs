@@ -2,7 +2,7 @@
 
 use ir::{DType, EvalCx, EvalError, HostTensor, Number, scalar::Elem};
 
-use super::{Eval, build, count, dim, error, extents, give, room, sizes, tensor};
+use super::{Eval, build, count, dim, error, extents, give, sizes, tensor, zeroed};
 use crate::ops::{Bitcast, Cast, Full, Iota, Literal, Size};
 
 /// A number as an element; a symbolic one has the value of its size.
@@ -22,21 +22,20 @@ pub(super) fn bytes_of(dtype: DType, elem: Elem) -> Vec<u8> {
     res
 }
 
-/// The bytes of `count` equal elements.
-pub(super) fn repeated(dtype: DType, count: usize, elem: Elem) -> Result<Vec<u8>, EvalError> {
+/// The bytes of a tensor of equal elements.
+pub(super) fn repeated(dtype: DType, shape: &[usize], elem: Elem) -> Result<Vec<u8>, EvalError> {
     let one = bytes_of(dtype, elem);
-    let mut res = room(dtype, count)?;
-    match one.iter().all(|it| *it == one[0]) {
-        true => res.resize(count * one.len(), one[0]),
-        false => (0..count).for_each(|_| res.extend_from_slice(&one)),
+    let zeros = zeroed(dtype, shape)?;
+    match one.iter().all(|it| *it == 0) {
+        true => Ok(zeros),
+        false => Ok(one.repeat(zeros.len() / one.len())),
     }
-    Ok(res)
 }
 
 pub(crate) fn full(cx: &EvalCx<'_>) -> Eval {
     let it = Full(cx.view);
     let shape = sizes(cx, &it.shape())?;
-    let bytes = repeated(it.dtype(), count(&shape)?, number(cx, &it.value())?)?;
+    let bytes = repeated(it.dtype(), &shape, number(cx, &it.value())?)?;
     give(it.dtype(), &shape, bytes)
 }
 

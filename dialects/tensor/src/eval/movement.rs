@@ -131,7 +131,7 @@ pub(crate) fn pad(cx: &EvalCx<'_>) -> Eval {
     let first: Vec<i64> = axes.iter().map(|it| it.first).collect();
     let start: Vec<i64> = axes.iter().map(|it| it.start).collect();
     let steps: Vec<i64> = interior.iter().map(|it| it + 1).collect();
-    let mut out = repeated(x.dtype, count(&shape)?, number(cx, &it.value())?)?;
+    let mut out = repeated(x.dtype, &shape, number(cx, &it.value())?)?;
     let from = part(&old, &first, &kept, &vec![1; old.len()])?;
     let to = part(&shape, &start, &kept, &steps)?;
     copy(&kept, x.dtype.size(), (&x.bytes, &from), (&mut out, &to))?;

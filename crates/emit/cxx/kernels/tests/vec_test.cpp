@@ -1,4 +1,6 @@
-// Accuracy and semantics of the vector headers, against libm in double.
+// Accuracy and semantics of the vector headers, against libm in double:
+//   g++ -std=c++17 -O2 -march=native -ffp-contract=off tests/vec_test.cpp
+// -DTT_VEC_BYTES=16, 32 or 64 tests the code for another register width.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

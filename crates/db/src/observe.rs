@@ -1,0 +1,68 @@
+//! Looking at single passes: plain functions over what queries remember.
+
+use std::sync::Arc;
+
+use catalog::Phase;
+use pass::{Evaluate, Failure, Observer, Oracle, Runner, Unit};
+
+use crate::{Db, Function, lowered};
+
+/// Which passes are run under observation, and how.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// The first phase; what comes before it is taken from memory.
+    pub from: Phase,
+    /// The last phase.
+    pub to: Phase,
+    /// The pass to stop after, at its first place in those phases.
+    pub until: Option<String>,
+    /// Whether the unit is verified after each pass.
+    pub verify_each: bool,
+    /// Whether the unit is evaluated after each pass, on inputs made from this seed. What no level
+    /// can evaluate is not compared.
+    pub validate_each: Option<u64>,
+}
+
+/// Runs the passes of a few phases over a function while `observer` watches. Gives the unit after
+/// them; where a phase before them failed, what that one was given, unobserved.
+pub fn observe<'db>(
+    db: &'db dyn Db,
+    function: Function<'db>,
+    watch: &Watch,
+    observer: &mut dyn Observer,
+) -> Result<Arc<Unit>, Failure> {
+    let archive = function.archive(db);
+    let start = match watch.from.previous() {
+        Some(phase) => {
+            let before = lowered(db, function, phase);
+            if before.failed {
+                return Ok(before.unit().clone());
+            }
+            before.unit()
+        }
+        None => &function.body(db).0,
+    };
+    let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run };
+    let evaluator = watch.validate_each.map(|seed| oracle.lazily(seed));
+    let runner = Runner {
+        target: archive.target(db).target(db),
+        verify_each: watch.verify_each,
+        evaluate: evaluator.as_ref().map(|it| it as &Evaluate<'_>),
+    };
+    let mut unit = start.clone();
+    let phases = Phase::ALL.into_iter().filter(|it| (watch.from..=watch.to).contains(it));
+    for phase in phases.filter(|it| archive.runs(db, *it)) {
+        let steps = archive.pipeline(db).steps(db, phase);
+        let last = steps.iter().position(|it| watch.until.as_deref() == Some(it.pass.name));
+        let contract = phase.contract();
+        unit = Arc::new(match last {
+            // The phase is not over, so what it promises need not hold yet.
+            Some(last) => runner.run_steps(&contract, &steps[..=last], &unit, observer)?,
+            None => runner.run(&contract, steps, &unit, observer)?,
+        });
+        if last.is_some() {
+            break;
+        }
+    }
+    Ok(unit)
+}

@@ -1,0 +1,488 @@
+//! The host program: the model's table and its `run` function (see `tintype_model.h`).
+
+use std::fmt::Write;
+
+use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
+use sym::{Expr, Range};
+use wrapper::{
+    Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckTensor, OutputAlloc, OutputInput,
+    OutputSame, OutputView, Slice, StridedInput, TakeInputs, View,
+};
+
+use crate::{
+    code::Code,
+    kernel::{kernel_declaration, kernel_symbols},
+    names::{self, dtype_number, memory_type},
+    structured,
+};
+
+/// An input or output as hosts are told of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IoEntry {
+    /// Its name in the model.
+    pub name: String,
+    /// Its type.
+    pub ty: TensorType,
+    /// Whether the model writes it in place.
+    pub is_written: bool,
+}
+
+/// A constant in the library's table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConstantEntry {
+    /// The parameter it is: its qualified name in the model.
+    pub name: String,
+    /// Its role.
+    pub kind: ParamKind,
+    /// Its type, with its own strides.
+    pub ty: TensorType,
+    /// From the start of its storage, in elements.
+    pub storage_offset: i64,
+    /// Of its storage in the blob, in bytes; `None` if it has no bytes there.
+    pub offset: Option<u64>,
+    /// Bytes of the storage.
+    pub bytes: u64,
+    /// Whether the model writes it.
+    pub is_state: bool,
+    /// Whether hosts are not told of it.
+    pub is_packed: bool,
+}
+
+/// What the table says besides the program.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HostInfo {
+    /// The model's name.
+    pub name: String,
+    /// Inputs in the caller's order.
+    pub inputs: Vec<IoEntry>,
+    /// Outputs in the caller's order.
+    pub outputs: Vec<IoEntry>,
+    /// Constants, the packed ones last.
+    pub constants: Vec<ConstantEntry>,
+    /// How arguments nest, as PyTorch's tree specs in JSON.
+    pub in_spec: String,
+    /// How results nest.
+    pub out_spec: String,
+    /// Bytes of all stored constants.
+    pub blob_size: u64,
+}
+
+/// The source of the host program for `main`, which calls `kernels`.
+pub fn print_host(info: &HostInfo, main: &Function, kernels: &[&Function]) -> String {
+    let mut code = Code::default();
+    code.line("#include \"tintype_model.h\"");
+    let mut used: Vec<&Function> = kernels.to_vec();
+    used.sort_by(|a, b| a.name.cmp(&b.name));
+    if used.iter().any(|it| structured::workspace(it, &|it| it.to_owned()).is_some()) {
+        code.line("#include \"kernels.h\"");
+    }
+    code.line("#include <omp.h>");
+    code.line("");
+    code.line("namespace tt { struct bf16; struct f16; struct c64; struct c128; }");
+    code.line("");
+    code.line(sym::CPP_PRELUDE.trim_end());
+    code.line("");
+    for kernel in &used {
+        code.line(format!("{};", kernel_declaration(kernel)));
+    }
+    code.line("");
+    let mut printer = Printer::new(&mut code, info, main, kernels);
+    printer.run();
+    code.line("");
+    tables(&mut code, info, main);
+    code.finish()
+}
+
+struct Printer<'a, 'c> {
+    code: &'c mut Code,
+    info: &'a HostInfo,
+    main: &'a Function,
+    kernels: &'a [&'a Function],
+    /// What to print for each tensor: a pointer of its element type.
+    pointers: Vec<String>,
+    /// For parameters, the index among the inputs.
+    inputs: Vec<Option<usize>>,
+    has_workspace: bool,
+    arrays: Vec<(String, String)>,
+}
+
+impl<'a, 'c> Printer<'a, 'c> {
+    fn new(
+        code: &'c mut Code,
+        info: &'a HostInfo,
+        main: &'a Function,
+        kernels: &'a [&'a Function],
+    ) -> Printer<'a, 'c> {
+        let count = main.body.types.len();
+        Printer {
+            code,
+            info,
+            main,
+            kernels,
+            pointers: vec![String::new(); count],
+            inputs: vec![None; count],
+            has_workspace: false,
+            arrays: Vec::new(),
+        }
+    }
+
+    fn size(&self, it: &Expr) -> String {
+        sym::to_cpp(it, &self.main.facts, &|it| it.to_owned())
+    }
+
+    fn tensor(&self, value: ValueId) -> &'a TensorType {
+        match self.main.body.ty(value) {
+            Type::Tensor(it) => it,
+            _ => unreachable!("verified: a tensor"),
+        }
+    }
+
+    fn run(&mut self) {
+        self.code.open("static void run_model(tt_run* run) {");
+        let mut users = 0;
+        for (param, value) in self.main.params.iter().zip(&self.main.body.root.params) {
+            let ty = memory_type(self.tensor(*value).dtype);
+            if param.kind == ParamKind::User {
+                self.inputs[value.index()] = Some(users);
+                self.pointers[value.index()] =
+                    format!("static_cast<{ty}*>(tt_input(run, {users})->data)");
+                users += 1;
+                continue;
+            }
+            let Some(i) = self.info.constants.iter().position(|it| it.name == param.name) else {
+                continue;
+            };
+            self.pointers[value.index()] = match self.info.constants[i].is_state {
+                true => format!("static_cast<{ty}*>(tt_state(run, {i}))"),
+                false => format!("static_cast<const {ty}*>(tt_constant(run, {i}))"),
+            };
+        }
+        let has_arena = self.main.body.ops().iter().any(|it| it.def.0.name == "wrapper.arena");
+        for op in self.main.body.ops() {
+            self.op(op, has_arena);
+        }
+        self.code.close("}");
+    }
+
+    fn input(&self, value: ValueId) -> usize {
+        self.inputs[value.index()].unwrap_or(0)
+    }
+
+    fn op(&mut self, op: &'a ir::Op, has_arena: bool) {
+        let view = OpView::of(&self.main.body, &self.main.facts, op);
+        if let Some(it) = CheckTensor::of(view) {
+            let (i, ty) = (self.input(it.x()), self.tensor(it.x()));
+            self.code.line(format!("tt_check_dtype(run, {i}, {});", dtype_number(ty.dtype)));
+            self.code.line(format!("tt_check_device(run, {i}, TT_DEVICE_CPU);"));
+            self.code.line(format!("tt_check_rank(run, {i}, {});", ty.rank()));
+        } else if let Some(it) = Bind::of(view) {
+            self.bind(it);
+        } else if let Some(it) = CheckDim::of(view) {
+            let (i, dim, size) = (self.input(it.x()), it.dim(), it.size());
+            let want = self.size(&size);
+            match size.as_int() {
+                Some(_) => self.code.line(format!("tt_check_dim(run, {i}, {dim}, {want});")),
+                None => self.code.line(format!(
+                    "tt_check_dim_equal(run, {i}, {dim}, {want}, {});",
+                    names::string(&size.to_string())
+                )),
+            }
+        } else if let Some(it) = BindItem::of(view) {
+            let (symbol, i) = (it.symbol(), self.input(it.x()));
+            self.code.line(format!("const int64_t {symbol} = tt_item_i64(run, tt_input(run, {i}));"));
+            let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
+            self.code.line(format!(
+                "tt_check_range(run, {}, {symbol}, {}, {});",
+                names::string(&symbol),
+                names::int(lo),
+                names::int(hi)
+            ));
+        } else if let Some(it) = Assert::of(view) {
+            self.code.line(format!(
+                "tt_check(({}) != 0, {});",
+                self.size(&it.cond()),
+                names::string(&it.message())
+            ));
+        } else if TakeInputs::of(view).is_some() {
+            self.code.line("tt_take_inputs(run);");
+            self.workspace();
+            if !has_arena && self.has_workspace {
+                self.code.line("void* const workspace = tt_arena(run, workspace_bytes);");
+            }
+        } else if let Some(it) = StridedInput::of(view) {
+            self.strided_input(it, op.result());
+        } else if let Some(it) = Arena::of(view) {
+            let size = self.size(&it.size());
+            match self.has_workspace {
+                true => {
+                    self.code.line(format!("const int64_t arena_bytes = {size};"));
+                    self.code
+                        .line("char* const arena = tt_arena(run, arena_bytes + workspace_bytes);");
+                    self.code.line("void* const workspace = arena + arena_bytes;");
+                }
+                false => self.code.line(format!("char* const arena = tt_arena(run, {size});")),
+            }
+        } else if let Some(it) = Slice::of(view) {
+            let offset = self.size(&it.offset());
+            self.define(op.result(), &format!("(arena + {offset})"));
+        } else if let Some(it) = Alloc::of(view) {
+            // Without a plan each tensor is a block of its own.
+            let ty = self.tensor(op.result());
+            let bytes = self.size(&(ty.numel() * Expr::int(ty.dtype.size() as i64)));
+            let _ = it;
+            self.define(op.result(), &format!("tt_alloc(run, {bytes})"));
+        } else if let Some(it) = OutputAlloc::of(view) {
+            let ty = self.tensor(op.result());
+            let shape = self.array(&ty.shape);
+            let strides = self.array(ty.strides.as_deref().unwrap_or(&[]));
+            let text = format!(
+                "tt_output_alloc(run, {}, {}, {shape}, {strides}, {})",
+                it.index(),
+                ty.rank(),
+                dtype_number(ty.dtype)
+            );
+            self.define(op.result(), &text);
+        } else if let Some(it) = View::of(view) {
+            let base = self.pointers[it.x().index()].clone();
+            self.pointers[op.result().index()] = match it.offset().as_int() {
+                Some(0) => base,
+                _ => format!("({base} + ({}))", self.size(&it.offset())),
+            };
+        } else if let Some(it) = Call::of(view) {
+            self.call(it);
+        } else if let Some(it) = OutputInput::of(view) {
+            let i = self.input(it.x());
+            self.code.line(format!("tt_output_input(run, {}, {i});", it.index()));
+        } else if let Some(it) = OutputView::of(view) {
+            let ty = it.ty();
+            let Some(ty) = ty.as_tensor() else { return };
+            let shape = self.array(&ty.shape);
+            let strides = self.array(ty.strides.as_deref().unwrap_or(&[]));
+            self.code.line(format!(
+                "tt_output_alias_input(run, {}, {}, {}, {shape}, {strides}, {});",
+                it.index(),
+                self.input(it.x()),
+                ty.rank(),
+                self.size(&it.offset())
+            ));
+        } else if let Some(it) = OutputSame::of(view) {
+            self.code.line(format!("tt_output_same(run, {}, {});", it.index(), it.other()));
+        }
+    }
+
+    fn define(&mut self, value: ValueId, text: &str) {
+        let ty = memory_type(self.tensor(value).dtype);
+        let name = format!("t{}", value.0);
+        self.code.line(format!("{ty}* const {name} = ({ty}*){text};"));
+        self.pointers[value.index()] = name;
+    }
+
+    /// An array of sizes or strides, declared once per function where it is known.
+    fn array(&mut self, exprs: &[Expr]) -> String {
+        if exprs.is_empty() {
+            return "nullptr".to_owned();
+        }
+        let list: Vec<String> = exprs.iter().map(|it| self.size(it)).collect();
+        let list = list.join(", ");
+        if let Some(it) = self.arrays.iter().find(|it| it.1 == list) {
+            return it.0.clone();
+        }
+        let name = format!("sizes_{}", self.arrays.len());
+        let fixed = exprs.iter().all(|it| it.as_int().is_some());
+        let keyword = if fixed { "static const" } else { "const" };
+        self.code.line(format!("{keyword} int64_t {name}[] = {{{list}}};"));
+        self.arrays.push((name.clone(), list));
+        name
+    }
+
+    fn bind(&mut self, it: Bind<'_>) {
+        let (i, dim, symbol) = (self.input(it.x()), it.dim(), it.symbol());
+        let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
+        let (lo, hi) = (names::int(lo.max(0)), names::int(hi));
+        let text = names::string(&symbol);
+        if it.factor() == 1 && it.rest() == Expr::int(0) {
+            self.code.line(format!("tt_check_dim_range(run, {i}, {dim}, {lo}, {hi}, {text});"));
+            self.code.line(format!("const int64_t {symbol} = tt_size(run, {i}, {dim});"));
+            return;
+        }
+        let rest = self.size(&it.rest());
+        let whole = (it.rest() + Expr::int(it.factor()) * Expr::sym(&symbol)).to_string();
+        self.code.line(format!("const int64_t {symbol}_scaled = tt_size(run, {i}, {dim}) - ({rest});"));
+        self.code.line(format!(
+            "if (!TT_LIKELY({symbol}_scaled % {0} == 0)) tt_fail_dim_multiple(run, {i}, {dim}, {0}, {1});",
+            it.factor(),
+            names::string(&whole)
+        ));
+        self.code.line(format!("const int64_t {symbol} = {symbol}_scaled / {};", it.factor()));
+        self.code.line(format!("tt_check_range(run, {text}, {symbol}, {lo}, {hi});"));
+    }
+
+    fn strided_input(&mut self, it: StridedInput<'_>, result: ValueId) {
+        let (i, ty) = (self.input(it.x()), self.tensor(it.x()));
+        if ty.rank() == 0 {
+            self.pointers[result.index()] = self.pointers[it.x().index()].clone();
+            return;
+        }
+        let strides = self.array(ty.strides.as_deref().unwrap_or(&[]));
+        self.define(result, &format!("tt_input_strided(run, {i}, {strides})"));
+    }
+
+    /// The largest workspace that a kernel of this run needs.
+    fn workspace(&mut self) {
+        let mut needs: Vec<String> = Vec::new();
+        for kernel in self.kernels {
+            if let Some(it) = structured::workspace(kernel, &|it| it.to_owned())
+                && !needs.contains(&it)
+            {
+                needs.push(it);
+            }
+        }
+        if needs.is_empty() {
+            return;
+        }
+        self.has_workspace = true;
+        self.code.line("int64_t workspace_bytes = 0;");
+        for need in needs {
+            self.code.open("{");
+            self.code.line(format!("const int64_t need = {need};"));
+            self.code.line("if (workspace_bytes < need) workspace_bytes = need;");
+            self.code.close("}");
+        }
+    }
+
+    fn call(&mut self, it: Call<'_>) {
+        let name = it.kernel().0;
+        let Some(kernel) = self.kernels.iter().find(|it| it.name == name) else { return };
+        let mut args: Vec<String> = it
+            .inputs()
+            .iter()
+            .chain(&it.outputs())
+            .map(|it| self.pointers[it.index()].clone())
+            .collect();
+        args.extend(kernel_symbols(kernel));
+        args.push("&run->fault".to_owned());
+        args.push(if self.has_workspace { "workspace" } else { "nullptr" }.to_owned());
+        self.code.line(format!("{name}({});", args.join(", ")));
+        if it.faults() {
+            self.code.line("tt_check_fault(run);");
+        }
+    }
+}
+
+/// The static table `tt_model_info`.
+fn tables(code: &mut Code, info: &HostInfo, main: &Function) {
+    let io = |code: &mut Code, name: &str, entries: &[IoEntry]| {
+        for (i, it) in entries.iter().enumerate().filter(|it| it.1.ty.rank() != 0) {
+            let dims: Vec<String> =
+                it.ty.shape.iter().map(|it| names::string(&it.to_string())).collect();
+            code.line(format!("static const char* const {name}_{i}_dims[] = {{{}}};", dims.join(", ")));
+        }
+        if entries.is_empty() {
+            return "nullptr".to_owned();
+        }
+        code.open(format!("static const tt_io_info {name}s[] = {{"));
+        for (i, it) in entries.iter().enumerate() {
+            let dims = match it.ty.rank() {
+                0 => "nullptr".to_owned(),
+                _ => format!("{name}_{i}_dims"),
+            };
+            code.line(format!(
+                "{{{}, {}, {}, {dims}, {}}},",
+                names::string(&it.name),
+                dtype_number(it.ty.dtype),
+                it.ty.rank(),
+                if it.is_written { "TT_IO_WRITTEN" } else { "0" }
+            ));
+        }
+        code.close("};");
+        format!("{name}s")
+    };
+    let inputs = io(code, "input", &info.inputs);
+    let outputs = io(code, "output", &info.outputs);
+    let symbols = main.facts.symbols();
+    if !symbols.is_empty() {
+        code.open("static const tt_symbol_info symbols[] = {");
+        for it in &symbols {
+            let Range { lo, hi } = main.facts.range_of_sym(it);
+            code.line(format!("{{{}, {}, {}}},", names::string(it), names::int(lo), names::int(hi)));
+        }
+        code.close("};");
+    }
+    let constants = constants(code, &info.constants);
+    let packed = info.constants.iter().filter(|it| it.is_packed).count();
+    code.open("extern \"C\" const tt_model tt_model_info = {");
+    let mut field = |text: String| code.line(format!("{text},"));
+    field("TT_ABI".to_owned());
+    field("sizeof(tt_model)".to_owned());
+    field("TT_CPU_REQUIRED".to_owned());
+    field(info.inputs.len().to_string());
+    field(info.outputs.len().to_string());
+    field(symbols.len().to_string());
+    field(info.constants.len().to_string());
+    field(packed.to_string());
+    field("0".to_owned());
+    field("0".to_owned());
+    field(names::string(&info.name));
+    field(inputs);
+    field(outputs);
+    field(if symbols.is_empty() { "nullptr" } else { "symbols" }.to_owned());
+    field(constants);
+    field("nullptr".to_owned());
+    field(names::string(&info.in_spec));
+    field(names::string(&info.out_spec));
+    field(info.blob_size.to_string());
+    field("run_model".to_owned());
+    field("nullptr".to_owned());
+    code.close("};");
+}
+
+fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
+    if entries.is_empty() {
+        return "nullptr".to_owned();
+    }
+    let mut taken = Vec::new();
+    let mut rows = String::new();
+    for (i, it) in entries.iter().enumerate() {
+        let list = |exprs: &[Expr]| {
+            let all: Vec<String> =
+                exprs.iter().map(|it| names::int(it.as_int().unwrap_or(0))).collect();
+            all.join(", ")
+        };
+        let (mut sizes, mut strides) = ("nullptr".to_owned(), "nullptr".to_owned());
+        if it.ty.rank() != 0 {
+            sizes = format!("constant_{i}_sizes");
+            strides = format!("constant_{i}_strides");
+            code.line(format!("static const int64_t {sizes}[] = {{{}}};", list(&it.ty.shape)));
+            let own = it.ty.strides.as_deref().unwrap_or(&[]);
+            code.line(format!("static const int64_t {strides}[] = {{{}}};", list(own)));
+        }
+        let kind = match (&it.kind, it.is_packed) {
+            (_, true) => "TT_KIND_PACKED",
+            (ParamKind::Parameter, _) => "TT_KIND_PARAMETER",
+            (ParamKind::Buffer { .. }, _) => "TT_KIND_BUFFER",
+            (ParamKind::Constant, _) => "TT_KIND_TENSOR",
+            (ParamKind::Folded, _) => "TT_KIND_FOLDED",
+            (ParamKind::User, _) => "TT_KIND_UNKNOWN",
+        };
+        let offset = it.offset.map_or("TT_NOT_STORED".to_owned(), |it| it.to_string());
+        let name = names::identifier(&it.name, &mut taken);
+        writeln!(
+            rows,
+            "  {{{}, {}, {}, {kind}, {}, {}, {sizes}, {strides}, {}, {offset}, {}}},",
+            names::string(&name),
+            names::string(&it.name),
+            dtype_number(it.ty.dtype),
+            if it.is_state { "TT_CONST_STATE" } else { "0" },
+            it.ty.rank(),
+            it.storage_offset,
+            it.bytes
+        )
+        .expect("writing to a string does not fail");
+    }
+    code.line("static const tt_constant_info constants[] = {");
+    for row in rows.lines() {
+        code.line(row);
+    }
+    code.line("};");
+    "constants".to_owned()
+}

@@ -1,0 +1,154 @@
+//! One program in a database, from its archive on.
+
+use std::{path::Path, path::PathBuf, sync::Arc};
+
+use catalog::{Phase, Pipeline};
+use db::{Database, Source, WeightsRef};
+use diag::{Diag, Severity, codes};
+use import::{ExportedProgram, Mapped, Weights};
+use ir::Function;
+use pass::{Repro, Target, Unit};
+use toolchain::TargetCpu;
+
+use crate::{Failure, locate::locate};
+
+/// An archive that has been mapped and read, its weights where they are.
+pub(crate) struct Opened<'a> {
+    pub(crate) program: Arc<ExportedProgram>,
+    pub(crate) weights: Weights<'a>,
+}
+
+/// Maps a file. It must not be changed while it is used.
+pub(crate) fn map(path: &Path) -> Result<Mapped, Failure> {
+    let io = |error| Failure::io(path, &error);
+    let meta = std::fs::metadata(path).map_err(io)?;
+    if !meta.is_file() || meta.len() == 0 {
+        let what = if meta.is_file() { "is empty" } else { "is not a file" };
+        return Err(Failure::new(&codes::ARCHIVE, format!("{} {what}", path.display())));
+    }
+    Mapped::open(path).map_err(io)
+}
+
+/// Reads a mapped archive.
+pub(crate) fn open<'a>(path: &Path, map: &'a Mapped) -> Result<Opened<'a>, Failure> {
+    let archive = read(path, map)?;
+    Ok(Opened { program: Arc::new(archive.program), weights: archive.weights })
+}
+
+/// Reads a mapped archive whole; what is wrong with it names the file.
+pub(crate) fn read<'a>(path: &Path, map: &'a Mapped) -> Result<import::Archive<'a>, Failure> {
+    import::read(map).map_err(|error| {
+        let mut failure = Failure::from(error);
+        for it in &mut failure.diags {
+            it.message = format!("{}: {}", path.display(), it.message);
+        }
+        failure
+    })
+}
+
+/// What a program is compiled with.
+pub(crate) struct Settings<'a> {
+    pub(crate) target_cpu: &'a TargetCpu,
+    /// The text of a pipeline, and what diagnostics call it; the default one without.
+    pub(crate) pipeline: Option<(&'a str, &'a str)>,
+}
+
+impl Settings<'_> {
+    pub(crate) fn pipeline(&self) -> Result<Pipeline, Failure> {
+        let Some((name, text)) = self.pipeline else { return Ok(Pipeline::standard()) };
+        Pipeline::parse(name, text).map_err(|diags| {
+            let mut failure = Failure::from(diags);
+            failure.sources.add(name, text);
+            failure
+        })
+    }
+}
+
+/// What passes may know of a CPU. What only the host compiler knows counts as any machine.
+pub(crate) fn target(cpu: &TargetCpu) -> Target {
+    let level = match cpu {
+        TargetCpu::Native => TargetCpu::host_level(),
+        TargetCpu::Level(level) => *level,
+        TargetCpu::Baseline | TargetCpu::Named(_) => 0,
+    };
+    let isa = match level {
+        4.. => "avx512",
+        3 => "avx2",
+        _ => "base",
+    };
+    Target { name: cpu.to_string(), ..Target::of_isa(isa) }
+}
+
+/// A program under compilation.
+pub(crate) struct Session {
+    pub(crate) db: Database,
+    pub(crate) archive: db::Archive,
+}
+
+impl Session {
+    /// Puts a program into a new database that nobody will change.
+    pub(crate) fn new(source: Source, from: Phase, settings: &Settings<'_>) -> Result<Session, Failure> {
+        let pipeline = settings.pipeline()?;
+        let mut db = Database::default();
+        let target = target(settings.target_cpu);
+        let archive = db.add_archive(source, WeightsRef::default(), from, target, &pipeline);
+        db.freeze(archive);
+        Ok(Session { db, archive })
+    }
+
+    /// Everything wrong with the program up to a phase, each where it belongs. Reproducers are of
+    /// failures that are not the model's fault.
+    pub(crate) fn check(&self, to: Phase) -> Result<Vec<Diag>, Failure> {
+        let Session { db, archive } = self;
+        let imported = db::import(db, *archive);
+        let mut failure = Failure::default();
+        let mut repros: Vec<Arc<Repro>> = Vec::new();
+        let first = imported.functions.first().map(|it| it.origins(db)).unwrap_or_default();
+        for diag in imported.diags.iter() {
+            failure.diags.push(locate(diag.clone(), first, &mut failure.sources));
+        }
+        if !imported.failed() {
+            for function in &imported.functions {
+                for phase in Phase::ALL.into_iter().filter(|it| *it <= to) {
+                    let lowered = db::lowered(db, *function, phase);
+                    let ours = lowered.diags.iter().any(is_ours);
+                    repros.extend(lowered.repro.iter().filter(|_| ours).cloned());
+                    for diag in lowered.diags.iter() {
+                        let origins = function.origins(db);
+                        failure.diags.push(locate(diag.clone(), origins, &mut failure.sources));
+                    }
+                }
+            }
+        }
+        if !failure.diags.iter().any(|it| it.severity == Severity::Error) {
+            return Ok(failure.diags);
+        }
+        failure.repro = repros.first().and_then(|it| write_repro(it));
+        Err(failure)
+    }
+
+    /// The functions as they were read.
+    pub(crate) fn imported(&self) -> Vec<&Function> {
+        let functions = &db::import(&self.db, self.archive).functions;
+        functions.iter().filter_map(|it| it.body(&self.db).0.main()).collect()
+    }
+
+    /// Every function after a phase, with what was outlined from it.
+    pub(crate) fn after(&self, phase: Phase) -> Vec<&Arc<Unit>> {
+        let functions = &db::import(&self.db, self.archive).functions;
+        functions.iter().map(|it| db::lowered(&self.db, *it, phase).unit()).collect()
+    }
+}
+
+/// Whether an error is the compiler's fault, so that a reproducer is worth having.
+fn is_ours(diag: &Diag) -> bool {
+    ![&codes::UNSUPPORTED, &codes::UNDECIDED_SIZE, &codes::SIZE_EXPRESSION].contains(&diag.code)
+}
+
+/// Writes a reproducer where the user is, or where temporary files go.
+pub(crate) fn write_repro(repro: &Repro) -> Option<PathBuf> {
+    [PathBuf::new(), std::env::temp_dir()].into_iter().find_map(|folder| {
+        let path = folder.join(&repro.file_name);
+        std::fs::write(&path, &repro.text).ok().map(|()| path)
+    })
+}

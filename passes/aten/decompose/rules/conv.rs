@@ -1,0 +1,243 @@
+//! Convolution, its transposed form, and attention.
+
+use ir::{Arg, DType, Result, ValueId, scalar::ScalarFn};
+use sym::Expr;
+
+use super::{norm::per_channel, rules};
+use crate::decompose::{cx::Cx, emit::float};
+
+type Values = Result<Vec<ValueId>>;
+
+/// What a convolution is given besides its tensors, one entry per spatial dimension.
+struct Geometry {
+    stride: Vec<i64>,
+    low: Vec<i64>,
+    high: Vec<i64>,
+    dilation: Vec<i64>,
+    groups: i64,
+}
+
+/// One number for every dimension, where only one is given.
+pub(super) fn spread(list: Vec<i64>, count: usize) -> Vec<i64> {
+    match list.as_slice() {
+        [one] => vec![*one; count],
+        _ => list,
+    }
+}
+
+impl Geometry {
+    fn read(cx: &Cx<'_, '_>, weight: &[Expr]) -> Result<Geometry> {
+        let spatial = weight.len() - 2;
+        let list = |name: &str| cx.ints(name).map(|it| spread(it, spatial));
+        let (stride, dilation) = (list("stride")?, list("dilation")?);
+        let (low, high) = match cx.text("padding") {
+            Err(_) => {
+                let padding = list("padding")?;
+                (padding.clone(), padding)
+            }
+            Ok(it) if it == "same" => {
+                let total = |i: usize| -> Result<i64> {
+                    let kernel = weight[i + 2].as_int();
+                    kernel
+                        .map(|it| dilation[i] * (it - 1))
+                        .ok_or_else(|| cx.error("padding `same` for a kernel of unknown size"))
+                };
+                let total = (0..spatial).map(total).collect::<Result<Vec<_>>>()?;
+                (total.iter().map(|it| it / 2).collect(), total.iter().map(|it| it - it / 2).collect())
+            }
+            Ok(_) => (vec![0; spatial], vec![0; spatial]),
+        };
+        let groups = if cx.has("groups") { cx.int("groups")? } else { 1 };
+        let res = Geometry { stride, low, high, dilation, groups };
+        let lists = [&res.stride, &res.low, &res.high, &res.dilation];
+        match lists.iter().all(|it| it.len() == spatial) {
+            true => Ok(res),
+            false => Err(cx.error("as many entries as spatial dimensions are needed")),
+        }
+    }
+}
+
+fn sizes(it: &[i64]) -> Vec<Expr> {
+    it.iter().copied().map(Expr::int).collect()
+}
+
+/// Adds a batch of one, where it is missing, and takes it away after.
+fn with_batch(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    rank: usize,
+    f: impl FnOnce(&mut Cx<'_, '_>, ValueId) -> Result<ValueId>,
+) -> Result<ValueId> {
+    if cx.rank(x) == rank {
+        return f(cx, x);
+    }
+    let batch = cx.unsqueeze(x, 0)?;
+    let res = f(cx, batch)?;
+    cx.squeeze(res, 0)
+}
+
+fn add_bias(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<ValueId> {
+    let Some(bias) = cx.opt("bias")? else { return Ok(x) };
+    let bias = per_channel(cx, bias, cx.rank(x))?;
+    cx.zip(ScalarFn::Add, x, bias)
+}
+
+fn conv_of(cx: &mut Cx<'_, '_>, input: &str) -> Values {
+    let (x, weight) = (cx.x(input)?, cx.x("weight")?);
+    let kernel = cx.shape(weight);
+    let it = Geometry::read(cx, &kernel)?;
+    let res = with_batch(cx, x, kernel.len(), |cx, x| {
+        let (low, high) = (sizes(&it.low), sizes(&it.high));
+        let res = cx.build(|make| {
+            tensor::Conv::build(make, x, weight, it.stride, low, high, it.dilation, it.groups)
+        })?;
+        add_bias(cx, res)
+    })?;
+    Ok(vec![res])
+}
+
+/// Input and output channels exchanged within each group, and every spatial dimension reversed.
+fn transposed_weight(cx: &mut Cx<'_, '_>, weight: ValueId, groups: i64) -> Result<ValueId> {
+    let shape = cx.shape(weight);
+    let rank = shape.len();
+    let groups = Expr::int(groups);
+    let inputs = cx.simple(&shape[0].floor_div(&groups));
+    let spatial = &shape[2..];
+    let grouped: Vec<Expr> =
+        [groups.clone(), inputs.clone(), shape[1].clone()].into_iter().chain(spatial.iter().cloned()).collect();
+    let weight = cx.reshape(weight, &grouped)?;
+    let weight = cx.transpose(weight, 1, 2)?;
+    let merged: Vec<Expr> =
+        [groups * shape[1].clone(), inputs].into_iter().chain(spatial.iter().cloned()).collect();
+    let weight = cx.reshape(weight, &merged)?;
+    let dims: Vec<usize> = (2..rank).collect();
+    cx.flip(weight, &dims)
+}
+
+/// A plain convolution over the input with gaps between its elements.
+fn conv_transpose_of(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, weight) = (cx.x("input")?, cx.x("weight")?);
+    let kernel = cx.shape(weight);
+    let rank = kernel.len();
+    let it = Geometry::read(cx, &kernel)?;
+    let extra = spread(cx.ints("output_padding")?, rank - 2);
+    let weight = transposed_weight(cx, weight, it.groups)?;
+    let res = with_batch(cx, x, rank, |cx, x| {
+        let mut low = vec![Expr::int(0); 2];
+        let mut high = vec![Expr::int(0); 2];
+        let mut interior = vec![0; 2];
+        for i in 0..rank - 2 {
+            let reach = (kernel[i + 2].clone() - Expr::int(1)) * Expr::int(it.dilation[i]);
+            low.push(reach.clone() - Expr::int(it.low[i]));
+            high.push(reach - Expr::int(it.high[i]) + Expr::int(extra[i]));
+            interior.push(it.stride[i] - 1);
+        }
+        let x = cx.pad(x, low, high, interior, float(0.0))?;
+        let none = vec![Expr::int(0); rank - 2];
+        let ones = vec![1; rank - 2];
+        let res = cx.build(|make| {
+            tensor::Conv::build(make, x, weight, ones, none.clone(), none, it.dilation, it.groups)
+        })?;
+        add_bias(cx, res)
+    })?;
+    Ok(vec![res])
+}
+
+fn convolution(cx: &mut Cx<'_, '_>) -> Values {
+    if cx.flag("transposed")? { conv_transpose_of(cx) } else { conv_of(cx, "input") }
+}
+
+/// Time, batch and channels in that order; the weight as width, input and output channels.
+fn conv_tbc(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, weight, bias) = (cx.x("self")?, cx.x("weight")?, cx.x("bias")?);
+    let pad = vec![cx.size("pad")?];
+    let x = cx.permute(x, &[1, 2, 0])?;
+    let weight = cx.permute(weight, &[2, 1, 0])?;
+    let res = cx.build(|make| {
+        tensor::Conv::build(make, x, weight, vec![1], pad.clone(), pad, vec![1], 1)
+    })?;
+    let bias = per_channel(cx, bias, 3)?;
+    let res = cx.zip(ScalarFn::Add, res, bias)?;
+    Ok(vec![cx.permute(res, &[2, 0, 1])?])
+}
+
+/// The operand as `[batch, heads, length, width]`, whatever its leading dimensions were.
+fn four_dims(cx: &mut Cx<'_, '_>, x: ValueId, lead: &[Expr]) -> Result<ValueId> {
+    let shape = cx.shape(x);
+    let rank = shape.len();
+    let tail = shape[rank - 2..].to_vec();
+    let whole: Vec<Expr> = lead.iter().chain(&tail).cloned().collect();
+    let x = if lead.len() + 2 == rank && 2 <= rank {
+        // Heads may differ between operands; all other leading dimensions broadcast.
+        let mut wanted = whole.clone();
+        if 3 <= rank && cx.dim_size(x, rank - 3).as_int() != Some(1) {
+            wanted[rank - 3] = shape[rank - 3].clone();
+        }
+        cx.expand(x, &wanted)?
+    } else {
+        cx.expand(x, &whole)?
+    };
+    let shape = cx.shape(x);
+    let four = match shape.len() {
+        2 => vec![Expr::int(1), Expr::int(1), shape[0].clone(), shape[1].clone()],
+        3 => vec![shape[0].clone(), Expr::int(1), shape[1].clone(), shape[2].clone()],
+        rank => {
+            let batch = shape[..rank - 3].iter().fold(Expr::int(1), |a, it| a * it.clone());
+            [batch].into_iter().chain(shape[rank - 3..].iter().cloned()).collect()
+        }
+    };
+    cx.reshape(x, &four)
+}
+
+fn mask_of(cx: &mut Cx<'_, '_>, mask: ValueId, lead: &[Expr], dtype: DType) -> Result<ValueId> {
+    let mask = if cx.dtype_of(mask) == DType::Bool { mask } else { cx.cast(mask, dtype)? };
+    let rank = cx.rank(mask);
+    if lead.len() == 2 && rank <= 4 {
+        return Ok(mask);
+    }
+    let shape = cx.shape(mask);
+    match (lead.len(), rank) {
+        (_, 0..=2) => Ok(mask),
+        (1, 3) => cx.unsqueeze(mask, 1),
+        _ => {
+            let whole: Vec<Expr> = lead.iter().chain(&shape[rank - 2..]).cloned().collect();
+            let mask = cx.expand(mask, &whole)?;
+            four_dims(cx, mask, lead)
+        }
+    }
+}
+
+fn attention(cx: &mut Cx<'_, '_>, mask_name: &str) -> Values {
+    let (q, k, v) = (cx.x("query")?, cx.x("key")?, cx.x("value")?);
+    let (dropout, causal) = (cx.float("dropout_p")?, cx.flag("is_causal")?);
+    if dropout != 0.0 {
+        return Err(cx.error("attention with dropout"));
+    }
+    let shape = cx.out_shape()?;
+    let mask = if cx.has(mask_name) { cx.opt(mask_name)? } else { None };
+    let width = cx.dim_size(q, cx.rank(q) - 1);
+    let scale = match (cx.get::<Option<f64>>("scale")?, width.as_int()) {
+        (Some(it), _) => it,
+        (None, Some(width)) => 1.0 / (width as f64).sqrt(),
+        (None, None) => return Err(cx.error("attention over vectors of unknown width")),
+    };
+    let lead = shape[..shape.len() - 2].to_vec();
+    let dtype = cx.dtype_of(q);
+    let [q, k, v] = [four_dims(cx, q, &lead)?, four_dims(cx, k, &lead)?, four_dims(cx, v, &lead)?];
+    let mask = match mask {
+        Some(it) => Arg::Value(mask_of(cx, it, &lead, dtype)?),
+        None => Arg::None,
+    };
+    let res = cx.build(|make| tensor::Attention::build(make, q, k, v, mask, scale, causal))?;
+    Ok(vec![cx.reshape(res, &shape)?])
+}
+
+rules! {
+    "conv1d" | "conv1d.padding" | "conv2d" | "conv2d.padding" | "conv3d" | "conv3d.padding" =>
+        |cx| conv_of(cx, "input"),
+    "conv_depthwise3d" => |cx| conv_of(cx, "self"),
+    "conv_transpose1d" | "conv_transpose2d.input" | "conv_transpose3d.input" => conv_transpose_of,
+    "convolution" | "_convolution" => convolution,
+    "conv_tbc" => conv_tbc,
+    "scaled_dot_product_attention" => |cx| attention(cx, "attn_mask"),
+}
