@@ -7,9 +7,9 @@ use pass::{Legality, PassDef};
 /// A run of passes between two levels. Each is one query for each function.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Phase {
-    /// What the exporter wrote, until nothing is written in place.
+    /// What the exporter wrote, down to operators on whole tensors.
     Aten,
-    /// Operators on whole tensors.
+    /// Operators on whole tensors, simplified.
     Tensor,
     /// Kernels.
     Loops,
@@ -19,7 +19,6 @@ pub enum Phase {
 
 /// What may be there before anything has run: a `.ir` file may start at any level.
 const IMPORTED: Legality = Legality::ANY;
-const FUNCTIONAL: Legality = Legality::only(&["aten", "tensor"]);
 const LOWERED: Legality = Legality::only(&["tensor"]).allow(aten_passes::decompose::KEPT);
 const FUSED: Legality = Legality::only(&["loops"]).allow(aten_passes::decompose::KEPT);
 const PRINTABLE: Legality = Legality::only(&["wrapper", "loops"]);
@@ -36,8 +35,8 @@ impl Phase {
     /// What it is for, in one line.
     pub const fn help(self) -> &'static str {
         match self {
-            Phase::Aten => "makes a program of values out of what the exporter wrote",
-            Phase::Tensor => "says it by operators on tensors, and simplifies those",
+            Phase::Aten => "says what the exporter wrote by operators on tensors",
+            Phase::Tensor => "simplifies operators on tensors",
             Phase::Loops => "fuses operators into kernels, and tunes those",
             Phase::Wrapper => "arranges kernels and memory into the host program",
         }
@@ -46,8 +45,8 @@ impl Phase {
     /// What may come into it and what may remain after it.
     pub const fn contract(self) -> pass::Phase {
         let (name, requires, ensures) = match self {
-            Phase::Aten => ("aten", IMPORTED, FUNCTIONAL),
-            Phase::Tensor => ("tensor", FUNCTIONAL, LOWERED),
+            Phase::Aten => ("aten", IMPORTED, LOWERED),
+            Phase::Tensor => ("tensor", LOWERED, LOWERED),
             Phase::Loops => ("loops", LOWERED, FUSED),
             Phase::Wrapper => ("wrapper", FUSED, PRINTABLE),
         };

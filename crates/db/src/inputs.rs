@@ -4,10 +4,12 @@
 //! a pipeline may, a target hardly ever. Each part is a field of its own, and what reads one does
 //! not depend on another: editing the passes of `loops` reruns nothing before them.
 
+#![expect(missing_docs, reason = "salsa generates methods without documentation")]
+
 use std::{fmt, sync::Arc};
 
-use catalog::{Phase, Pipeline};
 use ::import::ExportedProgram;
+use catalog::{Phase, Pipeline};
 use pass::{Step, Target};
 use salsa::{Durability, Setter};
 

@@ -36,5 +36,5 @@ pub use crate::{
     phases::{Lowered, aten_phase, loops_phase, lowered, tensor_phase, wrapper_phase},
     print::{Manifest, SourceFile, manifest, printed},
     read::{Function, Imported, Located, import},
-    whole::{Kernel, Kernels, Program, kernels, program, program_diags},
+    whole::{Kernels, Program, kernels, program, program_diags},
 };

@@ -41,9 +41,8 @@ fn print(program: &Program) -> Vec<SourceFile> {
         name: format!("{}.ir", it.main().map_or("empty", |it| &it.name)),
         text: it.print(),
     });
-    let kernels = kernels.iter().map(|it| SourceFile {
-        name: format!("{}.ir", it.name),
-        text: ir::print_function(&it.function),
-    });
+    let kernels = kernels
+        .iter()
+        .map(|it| SourceFile { name: format!("{}.ir", it.name), text: ir::print_function(it) });
     units.chain(kernels).collect()
 }

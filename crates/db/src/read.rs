@@ -1,9 +1,11 @@
 //! From what was given to functions.
 
+#![expect(missing_docs, reason = "salsa generates methods without documentation")]
+
 use std::sync::Arc;
 
-use diag::{Diag, Severity, codes};
 use ::import::OriginInfo;
+use diag::{Diag, Severity, codes};
 use indexmap::IndexSet;
 use pass::Unit;
 use rustc_hash::FxBuildHasher;
@@ -100,9 +102,11 @@ pub fn import<'db>(db: &'db dyn Db, archive: Archive) -> Imported<'db> {
     Imported { functions, specs: (in_spec, out_spec), diags: diags.into() }
 }
 
+/// Units that share a kernel each have it; other functions have a name of their own.
 fn named_twice(functions: &[ir::Function]) -> Vec<Diag> {
     let mut seen: IndexSet<&str, FxBuildHasher> = IndexSet::default();
-    let twice = functions.iter().filter(|it| !seen.insert(&it.name));
+    let named = functions.iter().filter(|it| !it.name.starts_with(pass::KERNEL_PREFIX));
+    let twice = named.filter(|it| !seen.insert(&it.name));
     let error = |name: &str| Diag::error(&codes::BODY, format!("two functions are called @{name}"));
     twice.map(|it| error(&it.name)).collect()
 }

@@ -21,7 +21,22 @@ use crate::{
 pub fn print_kernels(kernels: &[&Function]) -> String {
     let mut code = Code::default();
     code.line("#include \"vec.h\"");
-    code.line("#include \"vec_kernel.h\"");
+    // Only what is used: a header costs its reader time in every model.
+    let mut headers = vec!["vec_kernel.h"];
+    for kernel in kernels {
+        kernel.body.for_each_op(&mut |op| {
+            let function = op.def.0.scalar;
+            headers.extend(function.and_then(scalar::header));
+            if function == Some(ir::scalar::ScalarFn::Pow) {
+                headers.push("vec_libm.h");
+            }
+        });
+    }
+    headers.sort_unstable();
+    headers.dedup();
+    for header in headers {
+        code.line(format!("#include \"{header}\""));
+    }
     let structured = |it: &&&Function| {
         it.body.ops().iter().any(|it| crate::structured::is_structured(it.def.0.name))
     };

@@ -26,6 +26,21 @@ pub(crate) fn apply(function: ScalarFn, operands: &[&Reg], result: DType) -> (St
     (text, lanes)
 }
 
+/// The header that declares the function for lanes, beside `vec.h`.
+pub(crate) fn header(function: ScalarFn) -> Option<&'static str> {
+    use ScalarFn as F;
+    match function {
+        F::FloorDiv | F::TruncDiv | F::Rem | F::Fmod | F::Pow => Some("vec_int.h"),
+        F::Tan | F::Asin | F::Acos | F::Atan | F::Sinh | F::Cosh | F::Asinh | F::Acosh | F::Atanh
+        | F::Log10 | F::Erfc | F::Erfinv | F::Lgamma | F::Digamma | F::Atan2 | F::Hypot
+        | F::NextAfter => Some("vec_libm.h"),
+        F::Floor | F::Ceil | F::Trunc | F::Round | F::Sqrt | F::Rsqrt | F::Reciprocal | F::Exp
+        | F::Exp2 | F::Expm1 | F::Log | F::Log2 | F::Log1p | F::Sin | F::Cos | F::Tanh | F::Erf
+        | F::Sigmoid => Some("vec_math.h"),
+        _ => None,
+    }
+}
+
 pub(crate) fn half(dtype: DType) -> &'static str {
     if dtype == DType::F16 { "tt::f16" } else { "tt::bf16" }
 }
@@ -55,9 +70,8 @@ fn named(function: ScalarFn) -> &'static str {
         ScalarFn::Min => "minimum",
         ScalarFn::Max => "maximum",
         ScalarFn::Rem => "remainder",
-        ScalarFn::FloorDiv => "floor_div",
-        ScalarFn::TruncDiv => "trunc_div",
-        ScalarFn::Round => "round",
+        ScalarFn::FloorDiv => "div_floor",
+        ScalarFn::TruncDiv => "div_trunc",
         it => it.name(),
     }
 }
@@ -65,6 +79,7 @@ fn named(function: ScalarFn) -> &'static str {
 fn vector(function: ScalarFn, operands: &[String], dtype: DType) -> String {
     let is_bool = dtype == DType::Bool;
     match (function, operands) {
+        (ScalarFn::Pow, [a, b]) if dtype.is_int() => format!("tt::ipow({a}, {b})"),
         (ScalarFn::Add, [a, b]) if is_bool => format!("({a} | {b})"),
         (ScalarFn::Mul, [a, b]) if is_bool => format!("({a} & {b})"),
         (ScalarFn::Not, [a]) if is_bool => format!("({a} ^ tt::splat<N>(true))"),

@@ -17,6 +17,8 @@ macro_rules! files {
 pub const KERNEL_HEADERS: &[File] = files![
     "vec.h",
     "vec_core.h",
+    "vec_int.h",
+    "vec_libm.h",
     "vec_math.h",
     "vec_mem.h",
     "vec_reduce.h",

@@ -83,9 +83,11 @@ fn sizes<'a>(function: &'a Function, args: &[HostValue]) -> Result<Vec<Size<'a>>
             (Type::Tensor(ty), HostValue::Tensor(_) | HostValue::Cell(_)) => {
                 let arg = arg.tensor()?.check()?;
                 let pairs = ty.shape.iter().zip(&arg.shape);
-                res.extend(
-                    pairs.map(|(expr, value)| Size { expr, value: *value, param: &param.name }),
-                );
+                res.extend(pairs.map(|(expr, value)| Size {
+                    expr,
+                    value: *value,
+                    param: &param.name,
+                }));
                 ty.dtype == arg.dtype && ty.rank() == arg.shape.len()
             }
             _ => false,

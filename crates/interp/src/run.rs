@@ -86,8 +86,7 @@ impl Run<'_> {
             self.set(*param, Some(arg.clone()));
         }
         for (op, plan) in region.ops.iter().zip(&plan.ops) {
-            self.op(op, plan, scope)
-                .map_err(|it| EvalError(format!("{}: {it}", op.def.0.name)))?;
+            self.op(op, plan, scope).map_err(|it| EvalError(format!("{}: {it}", op.def.0.name)))?;
             plan.dead.iter().for_each(|it| self.set(*it, None));
         }
         let res = region.yields.iter().map(|it| self.get(*it)).collect();

@@ -1,4 +1,5 @@
 //! The interpreter with a small dialect of its own: it knows no other.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of any")]
 
 use std::{
     collections::BTreeMap,
@@ -7,8 +8,7 @@ use std::{
 
 use interp::{bind_sizes, run, seeded_inputs};
 use ir::{
-    DType, Effects, EvalCx, EvalError, Function, HostTensor, HostValue, Type, View,
-    scalar::Elem,
+    DType, Effects, EvalCx, EvalError, Function, HostTensor, HostValue, Type, View, scalar::Elem,
 };
 
 ir::dialect! { t;

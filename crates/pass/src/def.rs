@@ -36,7 +36,8 @@ pub struct PassDef {
     pub options: &'static [OptionDef],
     /// What it can be given. A pipeline that may give it more is rejected when it is built.
     pub requires: Legality,
-    /// What remains after it; `None` where it adds nothing that was not legal before.
+    /// What remains after it; `None` where it adds nothing that was not legal before, or leaves it
+    /// to the end of the phase to say.
     pub ensures: Option<Legality>,
     /// How far floats may be from those before, relative to their size. `None` where every bit
     /// stays; what reassociates says how much it allows.

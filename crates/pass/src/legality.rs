@@ -2,7 +2,7 @@
 
 use diag::{Diag, codes};
 
-use crate::Unit;
+use crate::{Unit, computes_constants};
 
 /// Which ops a unit may have: whole dialects, single ops besides, and exceptions from both.
 ///
@@ -62,10 +62,11 @@ impl Legality {
     }
 
     /// One error per kind of op that may not remain, with how many there are and where the first
-    /// is. What computes constants is not asked, see [`Unit::computes_constants`].
+    /// is. A function that computes constants stays at the level where the
+    /// interpreter runs it, so it is not asked.
     pub fn check(&self, unit: &Unit, promise: &str) -> Vec<Diag> {
         let mut found: Vec<(&'static str, usize, u32)> = Vec::new();
-        for function in unit.functions.iter().filter(|it| !Unit::computes_constants(it)) {
+        for function in unit.functions.iter().filter(|it| !computes_constants(it)) {
             function.body.for_each_op(&mut |op| {
                 let name = op.def.0.name;
                 if self.admits(name) {

@@ -41,4 +41,4 @@ pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent};
 pub use sizes::{Sizes, sample_sizes};
 pub use steps::{Step, check_order, parse_steps, print_steps};
 pub use target::Target;
-pub use unit::{Unit, per_function};
+pub use unit::{KERNEL_PREFIX, Unit, per_function};

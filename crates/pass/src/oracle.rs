@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use ir::{DTypeKind, EvalError, Function, HostTensor, HostValue, ParamKind, scalar::Elem};
 
-use crate::{Unit, sizes::Sizes, sizes::sample_sizes};
+use crate::{
+    Unit, computes_constants,
+    sizes::{Sizes, sample_sizes},
+};
 
 /// Values, or why there are none.
 type Evaluated = Result<Vec<HostValue>, EvalError>;
@@ -97,22 +100,24 @@ impl Inputs {
     }
 
     /// Parameters are matched by name, since a pass may add and drop them. What a pass has folded
-    /// is computed by the function of its name.
+    /// is an output of that name of the function that computes it.
     fn one(&self, unit: &Unit, function: &Function, case: &Case, depth: usize) -> Evaluated {
+        let mut made: BTreeMap<String, HostValue> = BTreeMap::new();
         let mut args = Vec::with_capacity(function.params.len());
         for param in &function.params {
-            let maker = (param.kind == ParamKind::Folded).then(|| unit.find(&param.name)).flatten();
-            args.push(match (case.args.get(&param.name), maker) {
-                (Some(it), _) => it.clone(),
-                (None, Some(maker)) if depth < MAX_DEPTH => {
-                    let mut values = self.one(unit, maker, case, depth + 1)?;
-                    match (values.pop(), values.len()) {
-                        (Some(it), 0) => it,
-                        _ => return Err(EvalError(format!("@{} gives not one value", maker.name))),
-                    }
+            let name = &param.name;
+            let is_maker = |it: &&Function| it.outputs.iter().any(|it| it.name == *name);
+            let folded = param.kind == ParamKind::Folded && !case.args.contains_key(name);
+            if folded && !made.contains_key(name) && depth < MAX_DEPTH {
+                let mut makers = unit.functions.iter().filter(|it| computes_constants(it));
+                if let Some(maker) = makers.find(is_maker) {
+                    let values = self.one(unit, maker, case, depth + 1)?;
+                    made.extend(maker.outputs.iter().map(|it| it.name.clone()).zip(values));
                 }
-                (None, _) => return Err(EvalError(format!("{} is not known", param.name))),
-            });
+            }
+            let value = case.args.get(name).or_else(|| made.get(name));
+            let value = value.ok_or_else(|| EvalError(format!("{name} is not known")))?;
+            args.push(value.clone());
         }
         (self.oracle.run)(function, &args, &case.sizes)
     }

@@ -65,14 +65,10 @@ pub struct Dump {
 }
 
 /// Keeps what happened in a run of any number of phases.
-#[derive(Default)]
 pub struct Recorder<'a> {
-    /// Before which passes the text is kept.
-    pub before: Select,
-    /// After which passes the text is kept.
-    pub after: Select,
-    /// Time since any fixed moment. Where none is given, nothing is timed.
-    pub clock: Option<&'a dyn Fn() -> Duration>,
+    before: Select,
+    after: Select,
+    clock: Option<&'a dyn Fn() -> Duration>,
     /// What happened, in order.
     pub records: Vec<Record>,
     /// The texts that were asked for, in order.
@@ -80,7 +76,18 @@ pub struct Recorder<'a> {
     started: Option<Duration>,
 }
 
-impl Recorder<'_> {
+impl<'a> Recorder<'a> {
+    /// Keeps texts from before and after the passes chosen. `clock` is the time since any fixed
+    /// moment; where there is none, nothing is timed.
+    pub fn new(
+        before: Select,
+        after: Select,
+        clock: Option<&'a dyn Fn() -> Duration>,
+    ) -> Recorder<'a> {
+        let (records, dumps) = (Vec::new(), Vec::new());
+        Recorder { before, after, clock, records, dumps, started: None }
+    }
+
     fn dump(&mut self, phase: &str, step: &Step, kind: &str, unit: &Unit) {
         let number = self.records.len();
         let name = unit.main().map_or("empty", |it| &it.name);

@@ -6,13 +6,18 @@ use ir::Function;
 /// One function of the program and what was outlined from it: constant functions, kernels.
 ///
 /// A pass may add functions, change them and drop those that nothing refers to any more; the
-/// first stays the first. What passes outline is called by the first's name, a dot, and a word, so
-/// that names are unique in the program and a module of several units can be taken apart again.
+/// first stays the first. A kernel is named by what it says, see [`KERNEL_PREFIX`], and anything
+/// else that is outlined by the first's name, a dot, and more: so names are unique in the program,
+/// and a module of several units can be taken apart again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Unit {
     /// The function being compiled, then what was outlined from it.
     pub functions: Vec<Function>,
 }
+
+/// What the name of a kernel starts with; the rest is a hash of what it says, so that kernels of
+/// one name are one kernel.
+pub const KERNEL_PREFIX: &str = "tt_kernel_";
 
 impl Unit {
     /// A function from which nothing was outlined yet.
@@ -20,13 +25,16 @@ impl Unit {
         Unit { functions: vec![function] }
     }
 
-    /// Takes a module apart: a function called `a.…` belongs to the function `a` before it.
+    /// Takes a module apart: a function called `a.…` belongs to the function `a` before it, a
+    /// kernel to the unit before it.
     pub fn split(functions: Vec<Function>) -> Vec<Unit> {
         let mut res: Vec<Unit> = Vec::new();
         for function in functions {
             let owner = res.iter_mut().rev().find(|it| {
                 let main = it.main().map_or("", |it| &it.name);
-                function.name.strip_prefix(main).is_some_and(|it| it.starts_with('.'))
+                let rest = function.name.strip_prefix(main);
+                function.name.starts_with(KERNEL_PREFIX)
+                    || rest.is_some_and(|it| it.starts_with('.'))
             });
             match owner {
                 Some(it) => it.functions.push(function),
@@ -46,10 +54,13 @@ impl Unit {
         self.functions.iter().find(|it| it.name == name)
     }
 
-    /// Whether a function computes constants ahead of time. It stays at `tensor`, where the
-    /// interpreter runs it, so what a phase promises is not about it.
-    pub fn computes_constants(function: &Function) -> bool {
-        function.name.contains(".constants")
+    /// Whether every op of the first function has an evaluator.
+    pub fn can_be_evaluated(&self) -> bool {
+        let mut res = true;
+        for it in self.functions.iter().take(1) {
+            it.body.for_each_op(&mut |op| res &= op.def.0.eval.is_some());
+        }
+        res
     }
 
     /// The unit as IR text.
@@ -95,18 +106,18 @@ mod tests {
     #[test]
     fn a_module_is_taken_apart_by_names() {
         let function = |name: &str| Function { name: name.to_owned(), ..Function::default() };
-        let names = ["main", "main.kernel_0", "branch", "main_2", "branch.constants", "main.k.x"];
+        let names =
+            ["main", "main.a", "tt_kernel_0", "branch", "main_2", "branch.constants.x", "main.b"];
         let units = Unit::split(names.map(function).into());
         let found: Vec<Vec<&str>> =
             units.iter().map(|it| it.functions.iter().map(|it| &*it.name).collect()).collect();
         assert_eq!(
             found,
             [
-                vec!["main", "main.kernel_0", "main.k.x"],
-                vec!["branch", "branch.constants"],
+                vec!["main", "main.a", "tt_kernel_0", "main.b"],
+                vec!["branch", "branch.constants.x"],
                 vec!["main_2"]
             ]
         );
-        assert!(Unit::computes_constants(&units[1].functions[1]));
     }
 }

@@ -128,7 +128,9 @@ pub(crate) fn is_nonnegative(expr: &Expr, facts: &Facts) -> bool {
     if 0 <= range(expr, facts).lo {
         return true;
     }
-    if expr.as_int().is_some() || facts.witnesses().iter().any(|it| it.value(expr) < Some(0)) {
+    if expr.as_int().is_some()
+        || facts.witnesses().iter().any(|it| it.value(expr).is_some_and(|it| it < 0))
+    {
         return false;
     }
     let mut budget = BUDGET;
@@ -156,19 +158,17 @@ fn prove(expr: &Expr, facts: &Facts, chain: u32, budget: &mut u32) -> bool {
     let relations = || derived.iter().chain(nonnegative).chain(zero).chain(&negated);
     let negative = terms.iter().filter(|it| range_of_term(it, facts).lo < 0);
     for term in negative {
-        let mut cancelled = false;
-        for relation in relations() {
-            let Some(rest) = cancel(expr, term, relation, facts) else { continue };
-            cancelled = true;
-            if prove(&rest, facts, chain - 1, budget) {
+        let mut rests: Vec<Expr> = Vec::new();
+        relations().for_each(|it| cancel(expr, term, it, facts, &mut rests));
+        rests.sort_by_key(Expr::size);
+        rests.dedup();
+        for rest in &rests {
+            if prove(rest, facts, chain - 1, budget) {
                 return true;
-            }
-            if *budget == 0 {
-                return false;
             }
         }
         // What no way of cancelling this term proves, cancelling others first seldom does.
-        if cancelled {
+        if !rests.is_empty() {
             break;
         }
     }
@@ -179,8 +179,8 @@ fn range_of_term(term: &Term, facts: &Facts) -> Range {
     range_of_mono(&term.mono, facts).times(Range::point(term.coefficient))
 }
 
-/// `expr - m*relation` for an `m >= 0` that cancels the term.
-fn cancel(expr: &Expr, term: &Term, relation: &Expr, facts: &Facts) -> Option<Expr> {
+/// Adds each `expr - m*relation` for an `m >= 0` that cancels the term.
+fn cancel(expr: &Expr, term: &Term, relation: &Expr, facts: &Facts, rests: &mut Vec<Expr>) {
     let constant = Term { mono: Mono::new(), coefficient: relation.constant_term() };
     for by in relation.to_terms().iter().chain([&constant]) {
         if by.coefficient.signum() != term.coefficient.signum() {
@@ -194,11 +194,12 @@ fn cancel(expr: &Expr, term: &Term, relation: &Expr, facts: &Facts) -> Option<Ex
             continue;
         }
         let rest = expr - from_mono(factor, times) * relation;
-        if !rest.is_undefined() {
-            return Some(rest);
+        // Any term is a multiple of a constant; that helps only if others cancel as well.
+        let useful = !by.mono.is_empty() || rest.size() < expr.size();
+        if useful && !rest.is_undefined() {
+            rests.push(rest);
         }
     }
-    None
 }
 
 /// What the definitions of the calls in the terms say of them, and the ends of the ranges of

@@ -1,12 +1,12 @@
 //! Where inputs come from when nobody gives any: from the archive, or from a seed.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use diag::{Diag, codes};
 use import::{Sample, WeightRef};
 use tintype_runtime::{DType, Model, Tensor, TensorInfo};
 
-use crate::{Failure, values};
+use crate::{Failure, session, values};
 
 /// Sizes of symbols that a user has chosen.
 pub type Sizes = BTreeMap<String, i64>;
@@ -95,7 +95,9 @@ impl Random {
 }
 
 /// The example inputs of an archive; none where it has none that are all tensors.
-pub(crate) fn samples(archive: &import::Archive<'_>) -> Result<Option<Vec<Tensor>>, Failure> {
+pub fn sample_inputs(path: &Path) -> Result<Option<Vec<Tensor>>, Failure> {
+    let map = session::map(path)?;
+    let archive = session::read(path, &map)?;
     let Some(samples) = archive.sample_inputs()? else { return Ok(None) };
     let mut res = Vec::new();
     for leaf in &samples.leaves {
@@ -124,16 +126,16 @@ pub(crate) fn gather(view: &WeightRef, storage: &[u8]) -> Result<Tensor, Failure
 }
 
 /// The elements of a stored view in row-major order; none if it reaches past its storage.
-pub(crate) fn dense<'a>(view: &WeightRef, storage: &'a [u8]) -> Option<std::borrow::Cow<'a, [u8]>> {
+pub(crate) fn dense<'a>(view: &WeightRef, storage: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     let size = usize::from(view.dtype.bytes());
     let numel = usize::try_from(view.numel()).ok()?;
     let start = usize::try_from(view.storage_offset).ok()?.checked_mul(size)?;
     if numel == 0 {
-        return Some((&[]).into());
+        return Some(Cow::Borrowed(&[]));
     }
     if view.is_contiguous() {
         let end = start.checked_add(numel.checked_mul(size)?)?;
-        return storage.get(start..end).map(Into::into);
+        return storage.get(start..end).map(Cow::Borrowed);
     }
     let mut bytes = Vec::with_capacity(numel.checked_mul(size)?);
     let mut index = vec![0_i64; view.sizes.len()];

@@ -1,1 +1,44 @@
-//! The front door: the library and the command line.
+//! The front door: compiling exported PyTorch programs, looking at them, running them.
+//!
+//! ```no_run
+//! use tintype::{CompileOptions, compile, runtime::{Model, Tensor}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! compile(&CompileOptions::new("model.pt2", "compiled.pt2"), &|_| ())?;
+//! let model = Model::load("compiled.pt2")?;
+//! let outputs = model.run(&[Tensor::from_vec(&[2, 3], vec![1.0f32; 6])?])?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! **Architecture invariants:** this crate joins the others and knows no op. What it writes appears
+//! complete or not at all. It prints nothing; the binary beside it does.
+
+mod compare;
+mod compile;
+mod constants;
+mod failure;
+mod files;
+mod inputs;
+mod inspect;
+mod interpret;
+mod kind;
+mod locate;
+mod session;
+mod sources;
+mod tensors;
+pub mod tools;
+mod tree;
+mod values;
+
+pub use compare::{Compared, Tolerance, compare, describe, table};
+pub use compile::{CompileOptions, Emit, Report, Stage, compile};
+pub use diag::{Diag, codes};
+pub use failure::Failure;
+pub use inputs::{Sizes, sample_inputs, seeded};
+pub use inspect::{Inspection, Operator, SymbolInfo, ValueInfo, inspect};
+pub use interpret::interpret;
+pub use kind::FileKind;
+pub use tensors::{TensorFile, write_outputs};
+pub use tintype_runtime as runtime;
+pub use toolchain::TargetCpu;

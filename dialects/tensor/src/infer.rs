@@ -220,7 +220,8 @@ fn slice_bounds(
 
 pub(crate) fn fold_slice(view: View<'_>) -> Option<ValueId> {
     let it = Slice(view);
-    let whole = it.start().iter().all(|it| *it == Expr::int(0)) && it.step().iter().all(|it| *it == 1);
+    let whole =
+        it.start().iter().all(|it| *it == Expr::int(0)) && it.step().iter().all(|it| *it == 1);
     (whole && it.size() == view.ty(it.x()).as_tensor()?.shape[..]).then(|| it.x())
 }
 
@@ -341,9 +342,12 @@ fn windowed(
     high: &[Expr],
     dilation: &[i64],
 ) -> Result<Vec<Expr>> {
-    for (name, found) in
-        [("stride", stride.len()), ("low", low.len()), ("high", high.len()), ("dilation", dilation.len())]
-    {
+    for (name, found) in [
+        ("stride", stride.len()),
+        ("low", low.len()),
+        ("high", high.len()),
+        ("dilation", dilation.len()),
+    ] {
         len(view, name, found, sizes.len())?;
     }
     if stride.iter().chain(dilation).any(|it| *it < 1) {
@@ -384,7 +388,10 @@ struct WindowAttrs {
 pub(crate) fn reduce_window(view: View<'_>) -> Types {
     let it = ReduceWindow(view);
     let x = plain(view, it.x())?;
-    if !matches!(it.kind().as_str(), "sum" | "max") || x.dtype == DType::Bool || x.dtype.is_complex() {
+    if !matches!(it.kind().as_str(), "sum" | "max")
+        || x.dtype == DType::Bool
+        || x.dtype.is_complex()
+    {
         return Err(view.error(format!("`{}` is not defined on {}", it.kind(), x.dtype)));
     }
     let attrs = WindowAttrs {
@@ -481,7 +488,10 @@ pub(crate) fn scatter(view: View<'_>) -> Types {
         (plain(view, it.x())?, plain(view, it.index())?, plain(view, it.values())?);
     update_mode(view, &it.mode())?;
     dim(view, it.dim(), x.rank())?;
-    if !index.dtype.is_int() || index.rank() != x.rank() || values.rank() != x.rank() || values.dtype != x.dtype
+    if !index.dtype.is_int()
+        || index.rank() != x.rank()
+        || values.rank() != x.rank()
+        || values.dtype != x.dtype
     {
         return Err(view.error(format!("an index of {index} and values {values} into {x}")));
     }
@@ -499,8 +509,21 @@ pub(crate) fn sort(view: View<'_>) -> Types {
 pub(crate) fn strided(view: View<'_>) -> Types {
     let it = Strided(view);
     let x = plain(view, it.x())?;
-    len(view, "strides", it.strides().len(), it.shape().len())?;
-    sized(view, x.dtype, it.shape())
+    let (shape, strides, first) = (it.shape(), it.strides(), it.offset());
+    len(view, "strides", strides.len(), shape.len())?;
+    // The last element taken lies furthest out: eager has no negative strides.
+    let last = shape.iter().zip(&strides).fold(first.clone(), |sum, (size, stride)| {
+        sum + (size.clone() - Expr::int(1)) * stride.clone()
+    });
+    let answer = |a: &Expr, b: &Expr| sym::less_equal(a, b, view.facts);
+    let zero = Expr::int(0);
+    let taken = shape.iter().all(|it| answer(it, &zero) == Answer::Refuted);
+    let below = strides.iter().chain([&first]).any(|it| answer(&zero, it) == Answer::Refuted);
+    let above = answer(&last, &(x.numel() - Expr::int(1))) == Answer::Refuted;
+    if taken && (below || above) {
+        return Err(view.error(format!("C1: elements {first} to {last} of {}", x.numel())));
+    }
+    sized(view, x.dtype, shape)
 }
 
 pub(crate) fn complex(view: View<'_>) -> Types {

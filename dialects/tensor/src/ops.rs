@@ -327,6 +327,7 @@ ir::dialect! { tensor;
     }
 
     /// The elements at `offset + Σ index·stride` of the operand's row-major elements.
+    /// C1: strides are not negative, and what is taken lies within the operand, as far as is known.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[16]

@@ -1,6 +1,8 @@
 //! One operator per scalar function, element by element.
 
-use ir::{Builder, OpDef, OpRef, Result, Type, ValueId, View, for_each_scalar_fn, scalar::ScalarFn};
+use ir::{
+    Builder, OpDef, OpRef, Result, Type, ValueId, View, for_each_scalar_fn, scalar::ScalarFn,
+};
 
 use crate::shape::same_shape;
 
@@ -34,7 +36,11 @@ pub fn pointwise_def(function: ScalarFn) -> OpRef {
 }
 
 /// Appends the operator that applies `function` element by element.
-pub fn pointwise(builder: &mut Builder<'_>, function: ScalarFn, operands: &[ValueId]) -> Result<ValueId> {
+pub fn pointwise(
+    builder: &mut Builder<'_>,
+    function: ScalarFn,
+    operands: &[ValueId],
+) -> Result<ValueId> {
     builder.push1(pointwise_def(function), operands.iter().map(|it| (*it).into()), Vec::new())
 }
 
@@ -51,8 +57,7 @@ fn infer(view: View<'_>) -> Result<Vec<Type>> {
         }
     }
     let dtypes: Vec<_> = tensors.iter().map(|it| it.dtype).collect();
-    let dtype = function(view.op.def.0)
-        .result(&dtypes)
-        .map_err(|it| view.error(format!("C2: {it}")))?;
+    let dtype =
+        function(view.op.def.0).result(&dtypes).map_err(|it| view.error(format!("C2: {it}")))?;
     Ok(vec![Type::tensor(dtype, first.shape.clone())])
 }

@@ -14,7 +14,7 @@ mod movement;
 use diag::Diag;
 use ir::scalar::ScalarFn;
 use pass::{
-    Legality, PassCx, PassDef, Unit, per_function,
+    PassCx, PassDef, Unit, per_function,
     rules::{Root, Rule, apply_rules},
 };
 use tensor::{
@@ -26,7 +26,6 @@ use self::{arithmetic::*, constants::*, movement::*};
 
 /// Rewrites by local rules until none applies.
 pub(crate) static CANONICALIZE: PassDef = PassDef {
-    requires: Legality::ANY,
     rules: RULES,
     ..PassDef::new(
         "canonicalize",

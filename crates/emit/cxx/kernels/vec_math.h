@@ -27,27 +27,32 @@ template <class F, class T, int N> TT_INLINE vec<T, N> map(F f, vec<T, N> x, vec
 }
 
 // Everything below works on one leaf at a time, on the compiler's own vector
-// types: V is float lanes, vi<V> the integers of the same shape. Trees recurse.
+// types: V is float lanes, vi<V> and vu<V> the integers of the same shape. Trees recurse.
 namespace raw {
 
 template <class V> struct ints;
 template <> struct ints<vec<float, 2>::V> {
   typedef vec<int32_t, 2>::V type;
+  typedef vec<uint32_t, 2>::V utype;
 };
 template <> struct ints<vec<float, 4>::V> {
   typedef vec<int32_t, 4>::V type;
+  typedef vec<uint32_t, 4>::V utype;
 };
 #if TT_VEC_BYTES >= 32
 template <> struct ints<vec<float, 8>::V> {
   typedef vec<int32_t, 8>::V type;
+  typedef vec<uint32_t, 8>::V utype;
 };
 #endif
 #if TT_VEC_BYTES >= 64
 template <> struct ints<vec<float, 16>::V> {
   typedef vec<int32_t, 16>::V type;
+  typedef vec<uint32_t, 16>::V utype;
 };
 #endif
 template <class V> using vi = typename ints<V>::type;
+template <class V> using vu = typename ints<V>::utype;
 
 // x in every lane. The subtraction is folded away; x + 0 would not be, since it
 // turns -0.0 into 0.0.
@@ -92,7 +97,7 @@ template <class V> TT_INLINE V copysign(V x, V s) {
   const vi<V> sign = INT32_MIN - vi<V>{};
   return (V)(((vi<V>)x & ~sign) | ((vi<V>)s & sign));
 }
-template <class V> TT_INLINE V pow2(vi<V> n) { return (V)((n + 127) << 23); }
+template <class V> TT_INLINE V pow2(vi<V> n) { return (V)((vu<V>)(n + 127) << 23); }
 
 constexpr float inf = __builtin_inff();
 
@@ -172,9 +177,9 @@ template <class V> TT_INLINE V expm1(V a) {
 template <class V> TT_INLINE V log_split(V x, V &e) {
   vi<V> tiny = x < 0x1p-126f;
   x = tiny ? x * 0x1p23f : x;
-  vi<V> k = ((vi<V>)x - 0x3f2aaaab) & (int32_t)0xff800000;
-  e = __builtin_convertvector(k >> 23, V) + (tiny ? all<V>(-23.0f) : V{});
-  return (V)((vi<V>)x - k) - 1.0f;
+  vu<V> k = ((vu<V>)x - 0x3f2aaaabu) & 0xff800000u;
+  e = __builtin_convertvector((vi<V>)k >> 23, V) + (tiny ? all<V>(-23.0f) : V{});
+  return (V)((vu<V>)x - k) - 1.0f;
 }
 // log(1 + m) for m in [-1/3, 1/3).
 template <class V> TT_INLINE V log_poly(V m) {
@@ -281,7 +286,7 @@ template <int odd, class V> TT_INLINE V sin_cos(V x) {
   p = fma(p, s, -1.66666672e-1f);
   p = fma(p, s * r, r);
   V y = (q & 1) != 0 ? c : p;
-  return (V)((vi<V>)y ^ (q << 30 & INT32_MIN));
+  return (V)((vu<V>)y ^ ((vu<V>)q << 30 & 0x80000000u));
 }
 // Beyond this the three-part reduction above runs out of bits.
 #if TT_FUSED

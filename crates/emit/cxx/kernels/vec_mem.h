@@ -40,7 +40,7 @@ template <int N> TT_INLINE vec<float, N> widen([[maybe_unused]] f16 t, vec<uint1
     return {__builtin_ia32_vcvtph2ps512_mask((S)x.v, typename vec<float, N>::V{}, -1, 4)};
   }
 #endif
-#if defined(__F16C__)
+#if defined(__F16C__) && TT_VEC_BYTES >= 32
   if constexpr (N == 8) {
     typedef short S __attribute__((vector_size(16)));
     return {__builtin_ia32_vcvtph2ps256((S)x.v)};
@@ -69,7 +69,7 @@ template <int N> TT_INLINE vec<uint16_t, N> narrow([[maybe_unused]] f16 t, vec<f
     return {(typename vec<uint16_t, N>::V)__builtin_ia32_vcvtps2ph512_mask(x.v, 0, S{}, -1)};
   }
 #endif
-#if defined(__F16C__)
+#if defined(__F16C__) && TT_VEC_BYTES >= 32
   if constexpr (N == 8) {
     return {(typename vec<uint16_t, N>::V)__builtin_ia32_vcvtps2ph256(x.v, 0)};
   } else if constexpr (N > 8) {

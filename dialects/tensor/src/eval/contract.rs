@@ -1,13 +1,15 @@
 //! Sums of products: contraction, convolution, attention.
 
-use ir::{DTypeKind, EvalCx, EvalError, HostTensor};
+use ir::{DType, DTypeKind, EvalCx, EvalError, HostTensor};
 use rayon::prelude::*;
 
 use super::{
-    Eval, count, dims, error, extents, gemm::{self, LANES, Panels}, give, ints,
+    Eval, count, dims, error, extents,
+    gemm::{self, LANES, Panels},
+    give, ints,
     movement::permuted,
     num::{Complex, Int, Num, encode},
-    tensor,
+    room, tensor,
     window::Axis,
 };
 use crate::ops::{Attention, Contract, Conv};
@@ -62,9 +64,15 @@ pub(crate) fn contract(cx: &EvalCx<'_>) -> Eval {
     give(lhs.x.dtype, &shape, in_arithmetic_of!(lhs.x.dtype, products(&lhs, &rhs, &shape))?)
 }
 
+/// Checks that there is memory for as many numbers, whatever their width.
+fn roomy(shape: &[usize]) -> Result<(), EvalError> {
+    room(DType::C128, count(shape)?).map(drop)
+}
+
 fn products<T: Num>(lhs: &Factor, rhs: &Factor, shape: &[usize]) -> Result<Vec<u8>, EvalError> {
     let (m, n, depth) = (count(&lhs.free)?, count(&rhs.free)?, count(&lhs.contracted)?);
     let (a, b) = (T::decode(&lhs.x), T::decode(&rhs.x));
+    roomy(shape)?;
     let mut out = Vec::with_capacity(count(shape)?);
     for i in 0..count(&lhs.batch)? {
         let (a, b) = (&a[i * m * depth..][..m * depth], &b[i * n * depth..][..n * depth]);
@@ -123,6 +131,7 @@ fn convolution<T: Num>(
             weights[plane % groups].times(&columns(x, area, channels, sources, taps))
         })
         .collect();
+    roomy(shape)?;
     let mut out = vec![T::ZERO; count(shape)?];
     for (task, sums) in tasks.iter().enumerate() {
         let (plane, first) = (task / blocks, task % blocks * BLOCK);
@@ -191,9 +200,8 @@ pub(crate) fn attention(cx: &EvalCx<'_>) -> Eval {
     let it = Attention(cx.view);
     let (q, k, v) = (tensor(cx, 0)?, tensor(cx, 1)?, tensor(cx, 2)?);
     let shapes = [extents(&q), extents(&k), extents(&v)];
-    let [[batch, heads, length, width], [_, groups, keys, _], [.., depth]] = &shapes.each_ref().map(
-        |it| <[usize; 4]>::try_from(&it[..]).unwrap_or_default(),
-    );
+    let [[batch, heads, length, width], [_, groups, keys, _], [.., depth]] =
+        &shapes.each_ref().map(|it| <[usize; 4]>::try_from(&it[..]).unwrap_or_default());
     let shape = [*batch, *heads, *length, *depth];
     let fits = shapes[1] == [*batch, *groups, *keys, *width]
         && shapes[2] == [*batch, *groups, *keys, *depth]

@@ -63,8 +63,20 @@ impl Fold {
         match self {
             Fold::Sum => a + b,
             Fold::Prod => a * b,
-            Fold::Max => if a.is_nan() || b < a { a } else { b },
-            Fold::Min => if a.is_nan() || a < b { a } else { b },
+            Fold::Max => {
+                if a.is_nan() || b < a {
+                    a
+                } else {
+                    b
+                }
+            }
+            Fold::Min => {
+                if a.is_nan() || a < b {
+                    a
+                } else {
+                    b
+                }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Products of matrices, in registers of `TILE` by `TILE` sums.
+//! Products of matrices, in tiles of `LANES` by `LANES` sums that stay in registers.
 //!
-//! Both factors are packed by rows into panels: `TILE` rows side by side, so that the innermost
+//! Both factors are packed by rows into panels: `LANES` rows side by side, so that the innermost
 //! loop reads both in order. The product of factors `a` and `b` is `a bᵀ`: entry `(i, j)` sums
 //! `a[i, k] * b[j, k]` over all `k`, in order within a block of `DEPTH`.
 
@@ -8,8 +8,8 @@ use rayon::prelude::*;
 
 use super::num::Num;
 
-/// Rows per panel.
-const TILE: usize = 4;
+/// Rows per panel: row `i` is lane `i % LANES` of its panel.
+pub(super) const LANES: usize = 4;
 
 /// Products summed before a tile goes back to memory: two panels of that depth fit the first cache.
 const DEPTH: usize = 256;
@@ -22,7 +22,7 @@ pub(super) struct Panels<T> {
     rows: usize,
     depth: usize,
     /// Panel by panel, for each `k` the entries of its rows; rows past the last are zero.
-    data: Vec<[T; TILE]>,
+    data: Vec<[T; LANES]>,
 }
 
 impl<T: Num> Panels<T> {
@@ -34,24 +34,24 @@ impl<T: Num> Panels<T> {
         let mut res = Panels::zero(rows, depth);
         for i in 0..rows {
             let panel = res.panel_mut(i);
-            panel.iter_mut().zip(row(i)).for_each(|(to, from)| to[i % TILE] = *from);
+            panel.iter_mut().zip(row(i)).for_each(|(to, from)| to[i % LANES] = *from);
         }
         res
     }
 
     /// A matrix of zeros.
     pub(super) fn zero(rows: usize, depth: usize) -> Panels<T> {
-        Panels { rows, depth, data: vec![[T::ZERO; TILE]; rows.div_ceil(TILE) * depth] }
+        Panels { rows, depth, data: vec![[T::ZERO; LANES]; rows.div_ceil(LANES) * depth] }
     }
 
-    /// The panel that holds row `i`, in lane `i % LANES` of each entry.
-    pub(super) fn panel_mut(&mut self, i: usize) -> &mut [[T; TILE]] {
-        &mut self.data[i / TILE * self.depth..(i / TILE + 1) * self.depth]
+    /// The panel that holds row `i`.
+    pub(super) fn panel_mut(&mut self, i: usize) -> &mut [[T; LANES]] {
+        &mut self.data[i / LANES * self.depth..(i / LANES + 1) * self.depth]
     }
 
-    fn panels(&self) -> impl Iterator<Item = &[[T; TILE]]> {
+    fn panels(&self) -> impl Iterator<Item = &[[T; LANES]]> {
         // A matrix without columns has panels all the same, each empty.
-        (0..self.rows.div_ceil(TILE)).map(|i| &self.data[i * self.depth..(i + 1) * self.depth])
+        (0..self.rows.div_ceil(LANES)).map(|i| &self.data[i * self.depth..(i + 1) * self.depth])
     }
 
     /// `self bᵀ`, row-major.
@@ -62,8 +62,8 @@ impl<T: Num> Panels<T> {
             for (j, right) in b.panels().enumerate() {
                 for (i, left) in self.panels().enumerate() {
                     let sums = tile(&left[range.clone()], &right[range.clone()]);
-                    let columns = j * TILE..b.rows.min((j + 1) * TILE);
-                    for (r, sums) in (i * TILE..self.rows).zip(sums) {
+                    let columns = j * LANES..b.rows.min((j + 1) * LANES);
+                    for (r, sums) in (i * LANES..self.rows).zip(sums) {
                         let out = &mut out[r * b.rows..][columns.clone()];
                         out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
                     }
@@ -74,12 +74,9 @@ impl<T: Num> Panels<T> {
     }
 }
 
-/// How many lanes a panel has: row `i` is lane `i % LANES`.
-pub(super) const LANES: usize = TILE;
-
 #[inline]
-fn tile<T: Num>(left: &[[T; TILE]], right: &[[T; TILE]]) -> [[T; TILE]; TILE] {
-    let mut sums = [[T::ZERO; TILE]; TILE];
+fn tile<T: Num>(left: &[[T; LANES]], right: &[[T; LANES]]) -> [[T; LANES]; LANES] {
+    let mut sums = [[T::ZERO; LANES]; LANES];
     for (a, b) in left.iter().zip(right) {
         for (sums, a) in sums.iter_mut().zip(a) {
             for (sum, b) in sums.iter_mut().zip(b) {
@@ -134,7 +131,8 @@ mod tests {
 
     #[test]
     fn product_of_any_size_is_the_sum_of_products() {
-        for (m, n, depth) in [(1, 1, 1), (3, 5, 7), (9, 300, 2), (300, 6, 600), (4, 0, 3), (2, 3, 0)]
+        for (m, n, depth) in
+            [(1, 1, 1), (3, 5, 7), (9, 300, 2), (300, 6, 600), (4, 0, 3), (2, 3, 0)]
         {
             let a: Vec<f64> = (0..m * depth).map(|it| (it % 7) as f64 - 3.0).collect();
             let b: Vec<f64> = (0..n * depth).map(|it| (it % 5) as f64 - 2.0).collect();

@@ -77,12 +77,7 @@ pub(crate) fn reshape(cx: &EvalCx<'_>) -> Eval {
 
 /// Where the part of a tensor lies that starts at `start` and takes every `step`-th element.
 /// Nothing may be said of a part without elements: it has no place.
-fn part(
-    shape: &[usize],
-    start: &[i64],
-    size: &[usize],
-    step: &[i64],
-) -> Result<Layout, EvalError> {
+fn part(shape: &[usize], start: &[i64], size: &[usize], step: &[i64]) -> Result<Layout, EvalError> {
     let inside = size.contains(&0)
         || (0..shape.len()).all(|i| {
             let last = i128::from(start[i]) + (size[i] as i128 - 1) * i128::from(step[i]);
@@ -130,7 +125,7 @@ pub(crate) fn pad(cx: &EvalCx<'_>) -> Eval {
     let kept: Vec<usize> = axes.iter().map(|it| it.kept).collect();
     let first: Vec<i64> = axes.iter().map(|it| it.first).collect();
     let start: Vec<i64> = axes.iter().map(|it| it.start).collect();
-    let steps: Vec<i64> = interior.iter().map(|it| it + 1).collect();
+    let steps: Vec<i64> = interior.iter().map(|it| it.saturating_add(1)).collect();
     let mut out = repeated(x.dtype, &shape, number(cx, &it.value())?)?;
     let from = part(&old, &first, &kept, &vec![1; old.len()])?;
     let to = part(&shape, &start, &kept, &steps)?;

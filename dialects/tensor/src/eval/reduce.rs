@@ -60,9 +60,7 @@ pub(crate) fn reduce(cx: &EvalCx<'_>) -> Eval {
             Elem::Float(float_row(fold, identity.to_f64(), &floats[at..at + len]))
         });
     }
-    rows.map(x.dtype, |at| {
-        (at..at + len).fold(identity, |sum, i| fold.combine(sum, x.elem(i)))
-    })
+    rows.map(x.dtype, |at| (at..at + len).fold(identity, |sum, i| fold.combine(sum, x.elem(i))))
 }
 
 /// A row of float32, combined in double precision in several chains at once.
@@ -87,7 +85,13 @@ pub(crate) fn arg_reduce(cx: &EvalCx<'_>) -> Eval {
     }
     let greatest = it.kind() == "max";
     let better = |best: Elem, it: Elem| match (best, it) {
-        (Elem::Int(best), Elem::Int(it)) => if greatest { best < it } else { it < best },
+        (Elem::Int(best), Elem::Int(it)) => {
+            if greatest {
+                best < it
+            } else {
+                it < best
+            }
+        }
         (best, it) => {
             let (best, it) = (best.to_f64(), it.to_f64());
             !best.is_nan() && (it.is_nan() || if greatest { best < it } else { it < best })

@@ -3,15 +3,13 @@
 
 use std::ops::Range;
 
-use ir::{DType, EvalCx, EvalError, HostTensor, scalar::{Elem, store}};
+use ir::{
+    DType, EvalCx, EvalError, HostTensor,
+    scalar::{Elem, store},
+};
 use rayon::prelude::*;
 
-use super::{
-    Eval, count,
-    error, extents,
-    fold::Fold,
-    give, ints, room, row_major, sizes, tensor,
-};
+use super::{Eval, count, error, extents, fold::Fold, give, ints, room, row_major, sizes, tensor};
 use crate::ops::{ArgWindow, ReduceWindow};
 
 /// One dimension that a window moves over.

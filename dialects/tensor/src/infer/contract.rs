@@ -53,7 +53,9 @@ pub(crate) fn conv(view: View<'_>) -> Types {
         return Err(view.error(format!("products of {} and {}", x.dtype, w.dtype)));
     }
     let groups = Expr::int(it.groups());
-    if it.groups() < 1 || !same_size(&x.shape[1], &(w.shape[1].clone() * groups.clone()), view.facts) {
+    if it.groups() < 1
+        || !same_size(&x.shape[1], &(w.shape[1].clone() * groups.clone()), view.facts)
+    {
         return Err(view.error(format!("C2: {groups} groups of {} channels in {x}", w.shape[1])));
     }
     if sym::divisible(&w.shape[0], &groups, view.facts) != Answer::Proven {
@@ -99,5 +101,8 @@ pub(crate) fn attention(view: View<'_>) -> Types {
             return Err(view.error(format!("C1: a mask of {mask} for scores {scores:?}")));
         }
     }
-    one(q.dtype, vec![q.shape[0].clone(), q.shape[1].clone(), q.shape[2].clone(), v.shape[3].clone()])
+    one(
+        q.dtype,
+        vec![q.shape[0].clone(), q.shape[1].clone(), q.shape[2].clone(), v.shape[3].clone()],
+    )
 }

@@ -87,7 +87,9 @@ fn conv_in_one_dimension() {
     let x = f32s(&[1, 1, 5], &[1.0, 2.0, 3.0, 4.0, 5.0]);
     let w = f32s(&[1, 1, 3], &[1.0, 0.0, -1.0]);
     let attrs = |stride: i64, low: i64, high: i64, dilation: i64| {
-        format!("stride = [{stride}], low = [{low}], high = [{high}], dilation = [{dilation}], groups = 1")
+        format!(
+            "stride = [{stride}], low = [{low}], high = [{high}], dilation = [{dilation}], groups = 1"
+        )
     };
     conv(&attrs(1, 0, 0, 1), &x, &w, &f32s(&[1, 1, 3], &[-2.0, -2.0, -2.0]));
     conv(&attrs(2, 1, 1, 1), &x, &w, &f32s(&[1, 1, 3], &[-2.0, -2.0, 4.0]));
@@ -110,7 +112,8 @@ fn conv_in_groups_and_three_dimensions_is_sums_of_products() {
                 for c in 0..2 {
                     for tap in 0..6 {
                         let tap3 = [tap / 3, 0, tap % 3];
-                        let from: Vec<i64> = (0..3).map(|i| at[i] * stride[i] - low[i] + tap3[i]).collect();
+                        let from: Vec<i64> =
+                            (0..3).map(|i| at[i] * stride[i] - low[i] + tap3[i]).collect();
                         let [d, h, l] = from[..] else { unreachable!() };
                         if (0..3).contains(&d) && (0..4).contains(&h) && (0..5).contains(&l) {
                             let channel = o / 3 * 2 + c;
@@ -209,5 +212,9 @@ fn attention_over_no_keys_is_zero() {
     let text = "%0 = param user \"q\" : f32[1, 1, 2, 3]
          %1 = param user \"k\" : f32[1, 1, 0, 3]
          %2 = tensor.attention %0, %1, %1, _ {scale = 1.0, causal = false} : f32[1, 1, 2, 3]";
-    check(text, &[counting(&[1, 1, 2, 3]), counting(&[1, 1, 0, 3])], &f32s(&[1, 1, 2, 3], &[0.0; 6]));
+    check(
+        text,
+        &[counting(&[1, 1, 2, 3]), counting(&[1, 1, 0, 3])],
+        &f32s(&[1, 1, 2, 3], &[0.0; 6]),
+    );
 }

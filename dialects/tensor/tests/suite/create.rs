@@ -16,8 +16,15 @@ fn full_repeats_a_number() {
         &[],
         &ints(DType::U8, &[2], &[44, 44]),
     );
-    check("%0 = tensor.full {value = true, shape = [0, 3], dtype = !bool} : bool[0, 3]", &[], &ints(DType::Bool, &[0, 3], &[]));
-    let complex = eval("%0 = tensor.full {value = complex(1.0, -2.0), shape = [1], dtype = !c64} : c64[1]", &[]);
+    check(
+        "%0 = tensor.full {value = true, shape = [0, 3], dtype = !bool} : bool[0, 3]",
+        &[],
+        &ints(DType::Bool, &[0, 3], &[]),
+    );
+    let complex = eval(
+        "%0 = tensor.full {value = complex(1.0, -2.0), shape = [1], dtype = !c64} : c64[1]",
+        &[],
+    );
     assert_eq!(complex.elem(0), ir::scalar::Elem::Complex(1.0, -2.0));
 }
 
@@ -50,7 +57,11 @@ fn iota_counts_along_its_dimension() {
         &[],
         &f32s(&[3], &[0.5, 0.75, 1.0]),
     );
-    check("%0 = tensor.iota {shape = [3, 0], dim = 1, start = 0, step = 1, dtype = !i8} : i8[3, 0]", &[], &ints(DType::I8, &[3, 0], &[]));
+    check(
+        "%0 = tensor.iota {shape = [3, 0], dim = 1, start = 0, step = 1, dtype = !i8} : i8[3, 0]",
+        &[],
+        &ints(DType::I8, &[3, 0], &[]),
+    );
 }
 
 #[test]
@@ -68,12 +79,17 @@ fn size_is_the_value_of_its_symbol() {
 fn cast_goes_by_c_and_bools_are_not_zero() {
     let x = f32s(&[5], &[1.9, -1.9, 0.0, -0.0, f64::NAN]);
     let to = |dtype: &str| {
-        let n = format!("%0 = param user \"x\" : f32[5]\n%1 = tensor.cast %0 {{dtype = !{dtype}}} : {dtype}[5]");
-        eval(&n, &[x.clone()])
+        let n = format!(
+            "%0 = param user \"x\" : f32[5]\n%1 = tensor.cast %0 {{dtype = !{dtype}}} : {dtype}[5]"
+        );
+        eval(&n, std::slice::from_ref(&x))
     };
     crate::assert_same(&to("bool"), &ints(DType::Bool, &[5], &[1, 1, 0, 0, 1]));
     assert_eq!(to("i32").elem(1), ir::scalar::Elem::Int(-1));
-    crate::assert_same(&to("bf16"), &floats(DType::BF16, &[5], &[1.8984375, -1.8984375, 0.0, -0.0, f64::NAN]));
+    crate::assert_same(
+        &to("bf16"),
+        &floats(DType::BF16, &[5], &[1.8984375, -1.8984375, 0.0, -0.0, f64::NAN]),
+    );
     check(
         "%0 = param user \"x\" : i64[2]\n%1 = tensor.cast %0 {dtype = !i8} : i8[2]",
         &[i64s(&[2], &[200, -129])],
@@ -91,7 +107,7 @@ fn bitcast_scales_the_last_dimension() {
     let x = ints(DType::I16, &[2, 2], &[1, 2, -1, 256]);
     check(
         "%0 = param user \"x\" : i16[2, 2]\n%1 = tensor.bitcast %0 {dtype = !u8} : u8[2, 4]",
-        &[x.clone()],
+        std::slice::from_ref(&x),
         &ints(DType::U8, &[2, 4], &[1, 0, 2, 0, 255, 255, 0, 1]),
     );
     check(

@@ -29,7 +29,11 @@ fn scalar_example(function: ScalarFn) -> String {
     }
     let (n, result) = (args.len(), function.result(&args).unwrap());
     let operands: Vec<_> = (0..n).map(|it| format!("%{it}")).collect();
-    text + &format!("  %{n} = tensor.{} {} : {result}[s0, 3]\n", function.name(), operands.join(", "))
+    text + &format!(
+        "  %{n} = tensor.{} {} : {result}[s0, 3]\n",
+        function.name(),
+        operands.join(", ")
+    )
 }
 
 #[test]

@@ -115,7 +115,11 @@ fn gather_reads_along_its_dimension() {
         )
     };
     let x = counting(&[2, 3]);
-    check(&text(1), &[x.clone(), i64s(&[2, 2], &[2, 0, 1, 1])], &f32s(&[2, 2], &[2.0, 0.0, 4.0, 4.0]));
+    check(
+        &text(1),
+        &[x.clone(), i64s(&[2, 2], &[2, 0, 1, 1])],
+        &f32s(&[2, 2], &[2.0, 0.0, 4.0, 4.0]),
+    );
     check(&text(0), &[x.clone(), i64s(&[1, 2], &[1, 0])], &f32s(&[1, 2], &[3.0, 1.0]));
     check(&text(1), &[x.clone(), i64s(&[0, 2], &[])], &f32s(&[0, 2], &[]));
     for index in [3, -1] {
@@ -140,7 +144,11 @@ fn scatter_writes_along_its_dimension() {
         )
     };
     let args = |index: &[i128]| {
-        [counting(&[2, 3]), i64s(&[2, 2], index), f32s(&[2, 3], &[10.0, 20.0, 0.0, 30.0, 40.0, 0.0])]
+        [
+            counting(&[2, 3]),
+            i64s(&[2, 2], index),
+            f32s(&[2, 3], &[10.0, 20.0, 0.0, 30.0, 40.0, 0.0]),
+        ]
     };
     let index = [2, 2, 0, 1];
     check(&text("set"), &args(&index), &f32s(&[2, 3], &[0.0, 1.0, 20.0, 30.0, 40.0, 5.0]));
@@ -176,8 +184,20 @@ fn sort_is_stable_and_nan_is_greatest() {
 #[test]
 fn sort_along_any_dimension() {
     let x = ints(DType::U8, &[3, 2], &[3, 1, 1, 200, 2, 0]);
-    sort(false, &x, 0, &ints(DType::U8, &[3, 2], &[1, 0, 2, 1, 3, 200]), &i64s(&[3, 2], &[1, 2, 2, 0, 0, 1]));
-    sort(true, &x, 1, &ints(DType::U8, &[3, 2], &[3, 1, 200, 1, 2, 0]), &i64s(&[3, 2], &[0, 1, 1, 0, 0, 1]));
+    sort(
+        false,
+        &x,
+        0,
+        &ints(DType::U8, &[3, 2], &[1, 0, 2, 1, 3, 200]),
+        &i64s(&[3, 2], &[1, 2, 2, 0, 0, 1]),
+    );
+    sort(
+        true,
+        &x,
+        1,
+        &ints(DType::U8, &[3, 2], &[3, 1, 200, 1, 2, 0]),
+        &i64s(&[3, 2], &[0, 1, 1, 0, 0, 1]),
+    );
     sort(false, &f32s(&[2, 0], &[]), 1, &f32s(&[2, 0], &[]), &i64s(&[2, 0], &[]));
     sort(false, &f32s(&[0, 2], &[]), 1, &f32s(&[0, 2], &[]), &i64s(&[0, 2], &[]));
 }

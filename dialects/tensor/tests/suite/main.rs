@@ -1,4 +1,5 @@
 //! Tests of the `tensor` dialect, from outside: texts in, values and messages out.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, outside of any")]
 
 mod contract;
 mod create;
@@ -22,7 +23,8 @@ fn function(lines: &str) -> Function {
     let text = format!("func @f {{\n{lines}\n}}\n");
     let mut function = parse_function("test", &text, &tensor::ops())
         .unwrap_or_else(|it| panic!("{text}{it}\n{:?}", it.places));
-    let yields: Vec<_> = function.body.ops().last().into_iter().flat_map(|it| it.results()).collect();
+    let yields: Vec<_> =
+        function.body.ops().last().into_iter().flat_map(|it| it.results()).collect();
     function.outputs = yields
         .iter()
         .map(|it| Output {

@@ -17,14 +17,23 @@ fn expand_repeats_and_adds_in_front() {
         &[f32s(&[2, 1], &[1.0, 2.0])],
         &f32s(&[2, 2, 3], &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0]),
     );
-    check("%0 = param user \"x\" : i8[]\n%1 = tensor.expand %0 {shape = [3]} : i8[3]", &[ints(DType::I8, &[], &[7])], &ints(DType::I8, &[3], &[7; 3]));
-    check("%0 = param user \"x\" : f32[1]\n%1 = tensor.expand %0 {shape = [0]} : f32[0]", &[f32s(&[1], &[7.0])], &f32s(&[0], &[]));
+    check(
+        "%0 = param user \"x\" : i8[]\n%1 = tensor.expand %0 {shape = [3]} : i8[3]",
+        &[ints(DType::I8, &[], &[7])],
+        &ints(DType::I8, &[3], &[7; 3]),
+    );
+    check(
+        "%0 = param user \"x\" : f32[1]\n%1 = tensor.expand %0 {shape = [0]} : f32[0]",
+        &[f32s(&[1], &[7.0])],
+        &f32s(&[0], &[]),
+    );
 }
 
 #[test]
 fn permute_reorders_for_every_order_and_width() {
     let shape = [3_usize, 20, 2, 37];
-    let orders = [[0, 1, 2, 3], [3, 1, 0, 2], [1, 0, 3, 2], [3, 2, 1, 0], [0, 3, 1, 2], [2, 0, 3, 1]];
+    let orders =
+        [[0, 1, 2, 3], [3, 1, 0, 2], [1, 0, 3, 2], [3, 2, 1, 0], [0, 3, 1, 2], [2, 0, 3, 1]];
     for dtype in [DType::I8, DType::I16, DType::F32, DType::F64, DType::C128] {
         let elems = (0..3 * 20 * 2 * 37).map(|it| Elem::Int(it % 101));
         let x = HostTensor::from_elems(dtype, shape.map(|it| it as i64).to_vec(), elems);
@@ -103,7 +112,11 @@ fn flip_reverses() {
         &[counting(&[2, 3])],
         &f32s(&[2, 3], &[5.0, 4.0, 3.0, 2.0, 1.0, 0.0]),
     );
-    check("%0 = param user \"x\" : f32[0]\n%1 = tensor.flip %0 {dims = [0]} : f32[0]", &[counting(&[0])], &counting(&[0]));
+    check(
+        "%0 = param user \"x\" : f32[0]\n%1 = tensor.flip %0 {dims = [0]} : f32[0]",
+        &[counting(&[0])],
+        &counting(&[0]),
+    );
 }
 
 fn pad(low: i64, high: i64, interior: i64, x: &[f64], expected: &[f64]) {
@@ -199,10 +212,7 @@ fn strided_reads_by_offset_and_strides() {
     // Windows that overlap.
     let text = "%0 = param user \"x\" : f32[4]
          %1 = tensor.strided %0 {shape = [3, 2], strides = [1, 1], offset = 0} : f32[3, 2]";
-    assert_same(
-        &eval(text, &[counting(&[4])]),
-        &f32s(&[3, 2], &[0.0, 1.0, 1.0, 2.0, 2.0, 3.0]),
-    );
+    assert_same(&eval(text, &[counting(&[4])]), &f32s(&[3, 2], &[0.0, 1.0, 1.0, 2.0, 2.0, 3.0]));
 }
 
 #[test]

@@ -9,13 +9,15 @@ use crate::{assert_same, check, eval, f32s, floats, ints};
 
 fn unary(function: &str, dtype: DType, x: &HostTensor) -> HostTensor {
     let n = x.numel();
-    let text = format!("%0 = param user \"x\" : {dtype}[{n}]\n%1 = tensor.{function} %0 : {dtype}[{n}]");
+    let text =
+        format!("%0 = param user \"x\" : {dtype}[{n}]\n%1 = tensor.{function} %0 : {dtype}[{n}]");
     eval(&text, std::slice::from_ref(x))
 }
 
 #[test]
 fn fast_functions_agree_with_the_table() {
-    let specials = [0.0, -0.0, 1.0, -1.5, 3.0, 1e-40, 1e38, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    let specials =
+        [0.0, -0.0, 1.0, -1.5, 3.0, 1e-40, 1e38, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
     let pairs: Vec<(f64, f64)> =
         specials.iter().flat_map(|a| specials.iter().map(|b| (*a, *b))).collect();
     let n = pairs.len() as i64;
@@ -33,13 +35,12 @@ fn fast_functions_agree_with_the_table() {
              %2 = tensor.{name} {operands} : f32[{n}]"
         );
         let found = eval(&text, &[a.clone(), b.clone()]);
-        for i in 0..pairs.len() {
+        for (i, pair) in pairs.iter().enumerate() {
             let expected = apply(*function, DType::F32, &[a.elem(i), b.elem(i)]).to_f64();
             let found = found.elem(i).to_f64();
             assert!(
                 found == expected || (found.is_nan() && expected.is_nan()),
-                "{name} of {:?}: {found} is not {expected}",
-                pairs[i]
+                "{name} of {pair:?}: {found} is not {expected}"
             );
         }
     }
@@ -87,7 +88,9 @@ fn half_is_rounded_once() {
 #[test]
 fn comparisons_give_bools_and_nan_equals_nothing() {
     let (a, b) = (f32s(&[3], &[1.0, 2.0, f64::NAN]), f32s(&[3], &[1.0, 1.0, f64::NAN]));
-    for (name, expected) in [("eq", [1, 0, 0]), ("ne", [0, 1, 1]), ("le", [1, 0, 0]), ("gt", [0, 1, 0])] {
+    for (name, expected) in
+        [("eq", [1, 0, 0]), ("ne", [0, 1, 1]), ("le", [1, 0, 0]), ("gt", [0, 1, 0])]
+    {
         let text = format!(
             "%0 = param user \"a\" : f32[3]
              %1 = param user \"b\" : f32[3]
@@ -113,6 +116,14 @@ fn select_takes_whole_elements() {
 
 #[test]
 fn nothing_gives_nothing() {
-    check("%0 = param user \"x\" : f32[0, 2]\n%1 = tensor.exp %0 : f32[0, 2]", &[f32s(&[0, 2], &[])], &f32s(&[0, 2], &[]));
-    check("%0 = param user \"x\" : f32[0]\n%1 = tensor.neg %0 : f32[0]", &[f32s(&[0], &[])], &f32s(&[0], &[]));
+    check(
+        "%0 = param user \"x\" : f32[0, 2]\n%1 = tensor.exp %0 : f32[0, 2]",
+        &[f32s(&[0, 2], &[])],
+        &f32s(&[0, 2], &[]),
+    );
+    check(
+        "%0 = param user \"x\" : f32[0]\n%1 = tensor.neg %0 : f32[0]",
+        &[f32s(&[0], &[])],
+        &f32s(&[0], &[]),
+    );
 }

@@ -57,7 +57,12 @@ fn nan_wins_in_every_lane_of_a_reduction() {
         for kind in ["sum", "prod", "max", "min"] {
             reduce(kind, "[0]", &f32s(&[19], &elems), &f32s(&[], &[f64::NAN]));
         }
-        reduce("max", "[0]", &floats(DType::BF16, &[19], &elems), &floats(DType::BF16, &[], &[f64::NAN]));
+        reduce(
+            "max",
+            "[0]",
+            &floats(DType::BF16, &[19], &elems),
+            &floats(DType::BF16, &[], &[f64::NAN]),
+        );
     }
 }
 
@@ -66,7 +71,12 @@ fn sums_wrap_or_round_once() {
     reduce("sum", "[0]", &ints(DType::I8, &[3], &[-100, -100, 50]), &ints(DType::I8, &[], &[106]));
     reduce("prod", "[0]", &i64s(&[3], &[1 << 40, 1 << 40, 3]), &i64s(&[], &[0]));
     // Each step would round away in the dtype itself.
-    reduce("sum", "[0]", &floats(DType::F16, &[5], &[2049.0; 5]), &floats(DType::F16, &[], &[10240.0]));
+    reduce(
+        "sum",
+        "[0]",
+        &floats(DType::F16, &[5], &[2049.0; 5]),
+        &floats(DType::F16, &[], &[10240.0]),
+    );
     let mut elems = vec![1.0; 17];
     elems[0] = 16_777_216.0;
     reduce("sum", "[0]", &f32s(&[17], &elems), &f32s(&[], &[16_777_232.0]));
@@ -136,7 +146,12 @@ fn scan_combines_up_to_each() {
     scan("max", &nan, 0, &f32s(&[4], &[2.0, f64::NAN, f64::NAN, f64::NAN]));
     scan("min", &nan, 0, &f32s(&[4], &[2.0, f64::NAN, f64::NAN, f64::NAN]));
     scan("max", &ints(DType::I8, &[3], &[-5, 2, 1]), 0, &ints(DType::I8, &[3], &[-5, 2, 2]));
-    scan("sum", &ints(DType::I8, &[3], &[100, 100, 100]), 0, &ints(DType::I8, &[3], &[100, -56, 44]));
+    scan(
+        "sum",
+        &ints(DType::I8, &[3], &[100, 100, 100]),
+        0,
+        &ints(DType::I8, &[3], &[100, -56, 44]),
+    );
     scan("sum", &f32s(&[2, 0], &[]), 1, &f32s(&[2, 0], &[]));
 }
 
@@ -150,7 +165,8 @@ fn the_last_of_a_scan_is_the_reduction() {
              %2 = tensor.slice %1 {{start = [0, 4, 0], size = [4, 1, 3], step = [1, 1, 1]}} : f32[4, 1, 3]
              %3 = tensor.reshape %2 {{shape = [4, 3]}} : f32[4, 3]"
         );
-        let reduced = format!("{head}%1 = tensor.reduce %0 {{kind = \"{kind}\", dims = [1]}} : f32[4, 3]");
+        let reduced =
+            format!("{head}%1 = tensor.reduce %0 {{kind = \"{kind}\", dims = [1]}} : f32[4, 3]");
         let args = std::slice::from_ref(&x);
         crate::assert_same(&eval(&scanned, args), &eval(&reduced, args));
     }

@@ -35,8 +35,18 @@ fn reduce_window_moves_over_the_last_dimensions() {
     windows("sum", [2, 1, 0, 0, 2], &x, &f32s(&[2, 2], &[3.0, 8.0, -3.0, -8.0]));
     // A window that is all padding gives the identity.
     windows("max", [1, 1, 1, 0, 1], &f32s(&[1], &[7.0]), &f32s(&[2], &[f64::NEG_INFINITY, 7.0]));
-    windows("max", [2, 1, 0, 0, 1], &f32s(&[3], &[f64::NAN, 1.0, 2.0]), &f32s(&[2], &[f64::NAN, 2.0]));
-    windows("sum", [2, 1, 0, 0, 1], &ints(DType::I8, &[2], &[100, 100]), &ints(DType::I8, &[1], &[-56]));
+    windows(
+        "max",
+        [2, 1, 0, 0, 1],
+        &f32s(&[3], &[f64::NAN, 1.0, 2.0]),
+        &f32s(&[2], &[f64::NAN, 2.0]),
+    );
+    windows(
+        "sum",
+        [2, 1, 0, 0, 1],
+        &ints(DType::I8, &[2], &[100, 100]),
+        &ints(DType::I8, &[1], &[-56]),
+    );
     windows("sum", [2, 1, 0, 0, 1], &f32s(&[0, 3], &[]), &f32s(&[0, 2], &[]));
     // Negative padding leaves out the first element.
     windows("sum", [2, 1, -1, 0, 1], &f32s(&[3], &[1.0, 2.0, 3.0]), &f32s(&[1], &[5.0]));
@@ -46,11 +56,7 @@ fn reduce_window_moves_over_the_last_dimensions() {
 fn a_window_in_two_dimensions() {
     let text = "%0 = param user \"x\" : f32[1, 3, 4]
          %1 = tensor.reduce_window %0 {kind = \"sum\", window = [2, 2], stride = [1, 2], low = [0, 1], high = [0, 1], dilation = [1, 1]} : f32[1, 2, 3]";
-    check(
-        text,
-        &[counting(&[1, 3, 4])],
-        &f32s(&[1, 2, 3], &[4.0, 14.0, 10.0, 12.0, 30.0, 18.0]),
-    );
+    check(text, &[counting(&[1, 3, 4])], &f32s(&[1, 2, 3], &[4.0, 14.0, 10.0, 12.0, 30.0, 18.0]));
 }
 
 #[test]
@@ -62,7 +68,8 @@ fn a_window_over_all_is_a_reduction() {
             "{head}%1 = tensor.reduce_window %0 {{kind = \"{kind}\", window = [3, 5], stride = [1, 1], low = [0, 0], high = [0, 0], dilation = [1, 1]}} : f32[2, 1, 1]
              %2 = tensor.reshape %1 {{shape = [2]}} : f32[2]"
         );
-        let reduced = format!("{head}%1 = tensor.reduce %0 {{kind = \"{kind}\", dims = [1, 2]}} : f32[2]");
+        let reduced =
+            format!("{head}%1 = tensor.reduce %0 {{kind = \"{kind}\", dims = [1, 2]}} : f32[2]");
         let args = std::slice::from_ref(&x);
         assert_same(&eval(&window, args), &eval(&reduced, args));
     }

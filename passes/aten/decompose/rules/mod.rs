@@ -3,9 +3,16 @@
 mod activation;
 mod arith;
 mod compare;
+mod conv;
 mod create;
+mod index;
+mod join;
 mod matmul;
+mod norm;
+mod pool;
+mod reduce;
 mod unary;
+mod upsample;
 mod view;
 
 use std::sync::OnceLock;
@@ -25,9 +32,16 @@ const FAMILIES: &[&[Rule]] = &[
     activation::RULES,
     arith::RULES,
     compare::RULES,
+    conv::RULES,
     create::RULES,
+    index::RULES,
+    join::RULES,
     matmul::RULES,
+    norm::RULES,
+    pool::RULES,
+    reduce::RULES,
     unary::RULES,
+    upsample::RULES,
     view::RULES,
 ];
 

@@ -1,0 +1,365 @@
+//! From an archive to whatever is asked for.
+
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use catalog::Phase;
+use db::Source;
+use diag::{Diag, codes};
+use ir::Function;
+use toolchain::{Cache, Compiler, Library, TargetCpu, Toolchain};
+
+use crate::{
+    Failure,
+    constants::{Evaluator, Layout, boundary_type},
+    files,
+    session::{Session, Settings, map, open},
+    sources, tree,
+};
+
+/// What compiling gives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Emit {
+    /// The program as the exporter wrote it, as IR text.
+    Aten,
+    /// The program as operators on tensors, as IR text.
+    Tensor,
+    /// The program as kernels, as IR text.
+    Loops,
+    /// The host program with its kernels, as IR text.
+    Wrapper,
+    /// A folder with all sources, the weights, and a CMakeLists.txt that builds them.
+    Cpp,
+    /// A model library.
+    So,
+    /// A package, which PyTorch loads.
+    #[default]
+    Package,
+}
+
+impl Emit {
+    /// All of them, in the order of the road.
+    pub const ALL: [Emit; 7] = [
+        Emit::Aten,
+        Emit::Tensor,
+        Emit::Loops,
+        Emit::Wrapper,
+        Emit::Cpp,
+        Emit::So,
+        Emit::Package,
+    ];
+
+    /// Its name in `--emit`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Emit::Aten => "aten",
+            Emit::Tensor => "tensor",
+            Emit::Loops => "loops",
+            Emit::Wrapper => "wrapper",
+            Emit::Cpp => "cpp",
+            Emit::So => "so",
+            Emit::Package => "package",
+        }
+    }
+
+    /// Whether it is IR text, which can also be shown.
+    pub fn is_text(self) -> bool {
+        matches!(self, Emit::Aten | Emit::Tensor | Emit::Loops | Emit::Wrapper)
+    }
+}
+
+impl FromStr for Emit {
+    type Err = Diag;
+
+    fn from_str(name: &str) -> Result<Emit, Diag> {
+        let found = Emit::ALL.into_iter().find(|it| it.name() == name);
+        found.ok_or_else(|| Diag::error(&codes::USAGE, format!("nothing called `{name}` is emitted")))
+    }
+}
+
+/// How to compile.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    /// The archive.
+    pub input: PathBuf,
+    /// What is written: a file, or for [`Emit::Cpp`] a folder. Not needed for texts.
+    pub output: Option<PathBuf>,
+    /// What is written.
+    pub emit: Emit,
+    /// The machine to compile for.
+    pub target_cpu: TargetCpu,
+    /// The passes to run, as text; the default ones without.
+    pub pipeline: Option<String>,
+    /// How many host compilers run at once; as many as there are processors without.
+    pub jobs: Option<usize>,
+    /// Whether compiled objects are kept for later.
+    pub use_cache: bool,
+}
+
+impl CompileOptions {
+    /// A package for this machine.
+    pub fn new(input: impl Into<PathBuf>, output: impl Into<PathBuf>) -> CompileOptions {
+        CompileOptions {
+            input: input.into(),
+            output: Some(output.into()),
+            emit: Emit::default(),
+            target_cpu: TargetCpu::default(),
+            pipeline: None,
+            jobs: None,
+            use_cache: true,
+        }
+    }
+}
+
+/// What is being done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Stage {
+    /// Reading the archive.
+    Read,
+    /// Running passes.
+    Lower,
+    /// Printing C++.
+    Print,
+    /// Compiling it, while constants are computed.
+    Build,
+    /// Writing the result.
+    Write,
+}
+
+impl Stage {
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Read => "reading",
+            Stage::Lower => "lowering",
+            Stage::Print => "printing",
+            Stage::Build => "building",
+            Stage::Write => "writing",
+        }
+    }
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Report {
+    /// What was written; for texts that nobody asked to write, nothing.
+    pub output: Option<PathBuf>,
+    /// The text, where it was not written.
+    pub text: Option<String>,
+    /// Warnings.
+    pub warnings: Vec<Diag>,
+    /// How long each stage took, in order.
+    pub times: Vec<(Stage, Duration)>,
+    /// How many kernels there are.
+    pub kernels: usize,
+    /// How many files of C++ there are, and how many of them were in the cache.
+    pub files: (usize, usize),
+    /// Bytes of constants.
+    pub constants: u64,
+}
+
+/// Times stages and tells of them.
+struct Clock<'a> {
+    progress: &'a dyn Fn(Stage),
+    times: Vec<(Stage, Duration)>,
+    running: Option<(Stage, Instant)>,
+}
+
+impl Clock<'_> {
+    fn start(&mut self, stage: Stage) {
+        self.stop();
+        self.running = Some((stage, Instant::now()));
+        (self.progress)(stage);
+    }
+
+    fn stop(&mut self) {
+        if let Some((stage, since)) = self.running.take() {
+            self.times.push((stage, since.elapsed()));
+        }
+    }
+}
+
+/// Compiles an archive. `progress` is told of each stage as it begins.
+///
+/// A result appears complete or not at all. The archive must not change meanwhile: its weights are
+/// used where they are.
+pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Report, Failure> {
+    let mut clock = Clock { progress, times: Vec::new(), running: None };
+    clock.start(Stage::Read);
+    let file = Arc::new(map(&options.input)?);
+    let opened = open(&options.input, &file)?;
+    let settings = Settings {
+        target_cpu: &options.target_cpu,
+        pipeline: options.pipeline.as_deref().map(|it| ("the pipeline", it)),
+    };
+    // A compiler that is not there is said before any work.
+    let toolchain = match options.emit {
+        Emit::So | Emit::Package => Some(toolchain(options)?),
+        _ => None,
+    };
+
+    clock.start(Stage::Lower);
+    let source = Source::Export(Arc::clone(&opened.program));
+    let session = Session::new(source, Phase::Aten, &settings)?;
+    let mut report = Report {
+        output: options.output.clone(),
+        text: None,
+        warnings: session.check(last_phase(options.emit))?,
+        times: Vec::new(),
+        kernels: 0,
+        files: (0, 0),
+        constants: 0,
+    };
+    if options.emit.is_text() {
+        let text = text(&session, options.emit);
+        clock.start(Stage::Write);
+        match &options.output {
+            Some(path) => files::replace(path, text.as_bytes())
+                .map_err(|error| Failure::io(path, &error))?,
+            None => report.text = Some(text),
+        }
+        clock.stop();
+        report.times = clock.times;
+        return Ok(report);
+    }
+
+    clock.start(Stage::Print);
+    let program = db::program(&session.db, session.archive);
+    let kernels: Vec<&Function> = program.kernels.iter().map(|it| &**it).collect();
+    let imported = session.imported();
+    let ([unit], Some(main), [imported]) =
+        (&program.units[..], program.units.first().and_then(|it| it.main()), &imported[..])
+    else {
+        let message = "programs with control flow are not printed yet";
+        return Err(Failure::new(&codes::UNSUPPORTED, message));
+    };
+    let layout = Layout::new(main, imported, &opened.weights)?;
+    let specs = &db::import(&session.db, session.archive).specs;
+    let spec = |it: &Option<String>| it.clone().unwrap_or_default();
+    let name = model_name(&options.input);
+    let specs = (spec(&specs.0), spec(&specs.1));
+    let info = sources::host_info(&name, imported, (&specs.0, &specs.1), &layout);
+    let files = sources::print(&info, main, &kernels);
+    (report.kernels, report.files.0, report.constants) = (kernels.len(), files.len(), layout.size);
+
+    let output = options.output.as_deref().ok_or_else(|| {
+        Failure::new(&codes::USAGE, format!("--emit {} needs an output", options.emit.name()))
+    })?;
+    let evaluator = Evaluator::new(&file, &opened.weights, unit);
+    let Some(toolchain) = toolchain else {
+        clock.start(Stage::Write);
+        let tree = tree::Tree { name: &name, sources: &files, cpu: &options.target_cpu };
+        tree.write(output, &evaluator.blob(&layout)?)?;
+        clock.stop();
+        report.times = clock.times;
+        return Ok(report);
+    };
+
+    clock.start(Stage::Build);
+    let units = sources::units(&files, &options.target_cpu);
+    // The host compilers are processes: computing constants fits beside them.
+    let (built, blob) = std::thread::scope(|scope| {
+        let building = scope.spawn(|| build(&toolchain, &units));
+        let blob = evaluator.blob(&layout);
+        let built = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (built, blob)
+    });
+    let (library, cached) = built?;
+    let blob = blob?;
+    report.files.1 = cached;
+
+    clock.start(Stage::Write);
+    match options.emit {
+        Emit::So => package::write_library(output, &library.bytes, &blob)?,
+        _ => {
+            let host = files.first().map_or("", |it| &it.text);
+            let model = package::Model {
+                blob,
+                source: host,
+                signature: Some(signature(&info, main, &options.target_cpu)),
+                ..package::Model::new(&library.bytes)
+            };
+            package::write_package(output, &model)?;
+        }
+    }
+    clock.stop();
+    report.times = clock.times;
+    Ok(report)
+}
+
+fn toolchain(options: &CompileOptions) -> Result<Toolchain, Failure> {
+    let cache = if options.use_cache { Cache::from_env() } else { None };
+    let toolchain = Toolchain::new(Compiler::find()?, cache);
+    Ok(match options.jobs {
+        Some(jobs) => toolchain.with_jobs(jobs),
+        None => toolchain,
+    })
+}
+
+fn build(toolchain: &Toolchain, units: &[toolchain::Unit]) -> Result<(Library, usize), Failure> {
+    let objects = toolchain.compile(units)?;
+    let cached = objects.iter().filter(|it| it.cached).count();
+    Ok((toolchain.link(&objects, &sources::link_options())?, cached))
+}
+
+/// The last phase that an output needs.
+fn last_phase(emit: Emit) -> Phase {
+    match emit {
+        Emit::Aten => Phase::Aten,
+        Emit::Tensor => Phase::Tensor,
+        Emit::Loops => Phase::Loops,
+        Emit::Wrapper | Emit::Cpp | Emit::So | Emit::Package => Phase::Wrapper,
+    }
+}
+
+fn text(session: &Session, emit: Emit) -> String {
+    let units = |phase| {
+        let units = session.after(phase);
+        units.iter().map(|it| it.print()).collect::<Vec<_>>().join("\n")
+    };
+    match emit {
+        Emit::Tensor => units(Phase::Tensor),
+        Emit::Loops => units(Phase::Loops),
+        Emit::Wrapper => units(Phase::Wrapper),
+        _ => {
+            let functions = session.imported().into_iter().map(ir::print_function);
+            functions.collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// What a model is called: after its file, not where that lies.
+fn model_name(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "model".to_owned(), |it| it.to_string_lossy().into_owned())
+}
+
+/// What the package says of the model to those who do not load it.
+fn signature(info: &emit::HostInfo, main: &Function, cpu: &TargetCpu) -> package::Signature {
+    let tensors = |entries: &[emit::IoEntry]| {
+        let tensor = |it: &emit::IoEntry| {
+            let ty = boundary_type(&ir::Type::Tensor(it.ty.clone()));
+            let dtype = crate::values::runtime_dtype(ty.dtype).map_or("unknown", |it| it.name());
+            package::TensorInfo {
+                name: it.name.clone(),
+                dtype: dtype.to_owned(),
+                dims: ty.shape.iter().map(ToString::to_string).collect(),
+            }
+        };
+        entries.iter().map(tensor).collect()
+    };
+    let symbol = |name: std::sync::Arc<str>| {
+        let sym::Range { lo, hi } = main.facts.range_of_sym(&name);
+        package::Symbol { name: name.to_string(), min: lo, max: (hi != i64::MAX).then_some(hi) }
+    };
+    package::Signature {
+        producer: format!("tintype {}", env!("CARGO_PKG_VERSION")),
+        target_cpu: cpu.to_string(),
+        symbols: main.facts.symbols().into_iter().map(symbol).collect(),
+        inputs: tensors(&info.inputs),
+        outputs: tensors(&info.outputs),
+    }
+}
