@@ -1,6 +1,7 @@
 //! Passes over `tensor`, down to `loops`. A pass is a folder: why and how in its `mod.rs`, its page
 //! of the book in its `README.md`, whose examples are tests, and more tests in `tests/*.ir`.
 
+use ir::{OpRef, Type, scalar::ScalarFn};
 use pass::PassDef;
 
 mod canonicalize;
@@ -12,5 +13,17 @@ mod fuse;
 mod simplify_sizes;
 
 /// Every pass of this level.
-pub static PASSES: &[&PassDef] =
-    &[&canonicalize::CANONICALIZE, &cse::CSE, &simplify_sizes::SIMPLIFY_SIZES, &fold_constants::FOLD_CONSTANTS, &fuse::FUSE];
+pub static PASSES: &[&PassDef] = &[
+    &canonicalize::CANONICALIZE,
+    &cse::CSE,
+    &simplify_sizes::SIMPLIFY_SIZES,
+    &fold_constants::FOLD_CONSTANTS,
+    &fuse::FUSE,
+];
+
+/// Whether an op that gives a value of type `ty` keeps every bit when its operands are exchanged.
+/// Of two zeros of different sign `min` and `max` give one or the other.
+fn commutes(op: OpRef, ty: &Type) -> bool {
+    let extremum = matches!(op.0.scalar, Some(ScalarFn::Min | ScalarFn::Max));
+    op.0.commutative && !(extremum && ty.dtype().is_none_or(|it| it.is_float()))
+}

@@ -92,6 +92,34 @@ fn a_moved_line_reruns_only_import() {
 }
 
 #[test]
+fn a_moved_python_line_changes_origins_and_nothing_else() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/models/tiny_2.9.pt2");
+    let bytes = std::fs::read(path).unwrap();
+    let mut program = ::import::read(&bytes).unwrap().program;
+    let mut db = Database::logging();
+    let archive = db.add_archive(
+        Source::Export(Arc::new(program.clone())),
+        WeightsRef::default(),
+        (Phase::Aten, Phase::Wrapper),
+        Target::default(),
+        &Pipeline::standard(),
+    );
+    let lines = |db: &Database| -> Vec<u32> {
+        import(db, archive).functions[0].origins(db).iter().map(|it| it.line).collect()
+    };
+    compile(&db, archive);
+    let before = lines(&db);
+    for node in &mut program.graph_module.graph.nodes {
+        if let Some(it) = &mut node.metadata.stack_trace {
+            *it = it.replace(", line ", ", line 7");
+        }
+    }
+    archive.set_source(&mut db).to(Source::Export(Arc::new(program)));
+    assert_eq!(executed(&db, archive), ["import 1"]);
+    assert_ne!(lines(&db), before);
+}
+
+#[test]
 fn a_changed_body_reruns_its_own_phases() {
     let changed = SIDE.replace("tensor.abs", "tensor.sin");
     assert_eq!(

@@ -70,6 +70,7 @@ fn named(function: ScalarFn) -> &'static str {
         ScalarFn::Min => "minimum",
         ScalarFn::Max => "maximum",
         ScalarFn::Rem => "remainder",
+        ScalarFn::Round => "round_even",
         ScalarFn::FloorDiv => "div_floor",
         ScalarFn::TruncDiv => "div_trunc",
         it => it.name(),

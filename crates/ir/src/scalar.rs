@@ -64,7 +64,7 @@ macro_rules! for_each_scalar_fn {
         $then! {
             Neg "neg" (x) Numeric Same false "The negative; integers wrap.";
             Abs "abs" (x) Any Real false "The absolute value; the least signed integer stays.";
-            Sign "sign" (x) Ordered Same false "-1, 0 or 1; NaN stays NaN.";
+            Sign "sign" (x) Ordered Same false "-1, 0 or 1; of NaN it is 0.";
             Floor "floor" (x) Float Same false "The greatest integer not above.";
             Ceil "ceil" (x) Float Same false "The least integer not below.";
             Trunc "trunc" (x) Float Same false "Towards zero.";
@@ -120,7 +120,7 @@ macro_rules! for_each_scalar_fn {
             Or "or" (lhs, rhs) Bits Same true "Bitwise or.";
             Xor "xor" (lhs, rhs) Bits Same true "Bitwise exclusive or.";
             Shl "shl" (lhs, rhs) Int Same false "Shifted left; 0 past the width.";
-            Shr "shr" (lhs, rhs) Int Same false "Shifted right, signed types with their sign; past the width as by width - 1.";
+            Shr "shr" (lhs, rhs) Int Same false "Shifted right, signed types with their sign; past the width only that is left.";
             Eq "eq" (lhs, rhs) Any Bool true "Whether equal; NaN equals nothing.";
             Ne "ne" (lhs, rhs) Any Bool true "Whether different.";
             Lt "lt" (lhs, rhs) Ordered Bool false "Whether less.";

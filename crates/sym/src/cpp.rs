@@ -5,7 +5,7 @@ use crate::{
     expr::{Call, Expr, Factor, Repr, Term},
     facts::Facts,
     fun::Fun,
-    prove::{is_nonnegative, is_positive},
+    prove::{is_nonnegative, is_nonnegative_within, is_positive},
     range::range,
 };
 
@@ -14,6 +14,9 @@ pub const CPP_PRELUDE: &str = include_str!("prelude.h");
 
 /// Larger powers of an atom call a function.
 const UNROLLED_POWER: u32 = 3;
+
+/// How long a proof may be that a sum fits in 64 bits: there are many, and few need relations.
+const FITS_BUDGET: u32 = 6;
 
 /// A C++ expression of the value that [`Expr::eval`] gives, to be assigned to an `int64_t`
 /// (to a `double`, if [`Expr::is_real`]).
@@ -78,44 +81,48 @@ impl Printer<'_> {
             Repr::Undefined => false,
             Repr::Sum(_) => {
                 range(expr, self.facts).is_bounded()
-                    || is_nonnegative(&(i64::MAX - expr), self.facts)
-                        && is_nonnegative(&(expr + i64::MAX), self.facts)
+                    || is_nonnegative_within(FITS_BUDGET, &(i64::MAX - expr), self.facts)
+                        && is_nonnegative_within(FITS_BUDGET, &(expr + i64::MAX), self.facts)
             }
         }
     }
 
     fn sum(&self, terms: &[Term], constant: i64) -> Text {
         let mut total = Expr::int(0);
+        // Whether the text so far has a value that surely fits.
+        let mut fitting = true;
         let mut text: Text = (String::new(), Level::Sum);
-        let constant = (constant != 0).then(|| (Expr::int(constant), constant < 0));
-        let terms = terms.iter().map(|it| (from_mono(it.mono.clone(), it.coefficient), it));
-        let terms = terms.map(|(expr, term)| (expr, term.coefficient < 0, Some(term)));
-        let constant = constant.map(|(expr, negative)| (expr, negative, None));
-        for (at, (addend, negative, term)) in terms.chain(constant).enumerate() {
-            let before = total.clone();
+        let constant = (constant != 0).then(|| (Expr::int(constant), None));
+        let terms = terms.iter().map(|it| (from_mono(it.mono.clone(), it.coefficient), Some(it)));
+        for (at, (addend, term)) in terms.chain(constant).enumerate() {
+            let first = at == 0;
             total = total + &addend;
             let magnitude = -&addend;
-            // What cannot be negated is added as it is.
-            let subtract = negative && !magnitude.is_undefined() && (at != 0 || is_unit(term));
+            let coefficient = term.map_or(addend.constant_term(), |it| it.coefficient);
+            // What cannot be negated is added as it is, and so is `-2*s0` at the beginning.
+            let negated = coefficient < 0 && !magnitude.is_undefined();
+            let subtract = negated && (!first || coefficient == -1);
             let part = match (term, subtract) {
-                (Some(term), true) => self.term(term, term.coefficient.wrapping_neg()),
-                (Some(term), false) => self.term(term, term.coefficient),
+                (Some(term), true) => self.term(term, coefficient.wrapping_neg()),
+                (Some(term), false) => self.term(term, coefficient),
                 (None, true) => self.expr(&magnitude),
                 (None, false) => self.expr(&addend),
             };
-            text = match (at, subtract) {
-                (0, false) => part,
-                _ if self.fits(&total) && self.fits(&before) && self.fits(&addend) => {
-                    let left = if at == 0 { String::new() } else { text.0 };
-                    let space = if at == 0 { "" } else { " " };
-                    let sign = if subtract { "-" } else { "+" };
-                    let part = at_level(part, Level::Quotient);
-                    (format!("{left}{space}{sign}{space}{part}"), Level::Sum)
+            let exact = fitting && self.fits(&addend);
+            fitting = if first { self.fits(&total) } else { exact && self.fits(&total) };
+            text = match (first, subtract) {
+                (true, false) => part,
+                (true, true) if fitting => {
+                    (format!("-{}", at_level(part, Level::Primary)), Level::Sum)
                 }
-                _ => {
-                    let left = if at == 0 { "0".to_owned() } else { text.0 };
+                (true, true) => (format!("tt_sub(0, {})", part.0), Level::Primary),
+                (false, _) if fitting => {
+                    let sign = if subtract { '-' } else { '+' };
+                    (format!("{} {sign} {}", text.0, at_level(part, Level::Quotient)), Level::Sum)
+                }
+                (false, _) => {
                     let helper = if subtract { "tt_sub" } else { "tt_add" };
-                    (format!("{helper}({left}, {})", part.0), Level::Primary)
+                    (format!("{helper}({}, {})", text.0, part.0), Level::Primary)
                 }
             };
         }
@@ -208,7 +215,8 @@ impl Printer<'_> {
     fn division(&self, call: &Call) -> Text {
         let [n, d] = call.args.as_slice() else { return literal(0) };
         let modulo = call.fun == Fun::Mod;
-        if is_nonnegative(n, self.facts) && is_positive(d, self.facts) {
+        // A divisor that wraps could become zero, which no helper would catch.
+        if is_nonnegative(n, self.facts) && is_positive(d, self.facts) && self.fits(d) {
             let operator = if modulo { '%' } else { '/' };
             let n = at_level(self.expr(n), Level::Product);
             let d = at_level(self.expr(d), Level::Primary);
@@ -260,10 +268,6 @@ impl Printer<'_> {
             }
         }
     }
-}
-
-fn is_unit(term: Option<&Term>) -> bool {
-    term.is_some_and(|it| it.coefficient == -1)
 }
 
 fn float(value: f64) -> Text {

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::{
+    arith::{Poly, from_mono},
     construct::{floor_quotient, is_dense},
-    expr::{Atom, Call, Expr, Repr, Term},
+    expr::{Atom, Call, Expr, Mono, Repr, Term},
     fun::{Fun, Unary},
     real::{Number, exact_int},
 };
@@ -86,10 +89,7 @@ impl Expr {
 
     /// The expression with atoms replaced; one for which `f` gives nothing stays.
     pub(crate) fn map_atoms(&self, f: &mut dyn FnMut(&Atom) -> Option<Expr>) -> Expr {
-        let mut replace = |atom: &Atom| match f(atom) {
-            Some(it) if it.as_atom().as_ref() != Some(atom) => Some(it),
-            _ => None,
-        };
+        let mut replace = |atom: &Atom| f(atom).filter(|it| !it.is_atom(atom));
         match &self.0 {
             Repr::Int(_) | Repr::Undefined => self.clone(),
             Repr::Sym(_) | Repr::Call(_) => {
@@ -97,26 +97,37 @@ impl Expr {
                 atom.as_ref().and_then(replace).unwrap_or_else(|| self.clone())
             }
             Repr::Sum(sum) => {
-                let terms = sum.terms.iter().map(|term| map_term(term, &mut replace));
-                let terms: Vec<Expr> = terms.collect();
-                Expr::sum(terms.iter().chain([&Expr::int(sum.constant)]))
+                let factors = || sum.terms.iter().flat_map(|it| &it.mono);
+                let replacements: SmallVec<[Option<Expr>; 8]> =
+                    factors().map(|it| replace(&it.atom)).collect();
+                if replacements.iter().all(Option::is_none) {
+                    return self.clone();
+                }
+                let mut rest = replacements.into_iter();
+                let mut total = Poly::default();
+                total.add_int(sum.constant.into());
+                for term in &sum.terms {
+                    total.add(&map_term(term, &mut rest));
+                }
+                total.finish()
             }
         }
     }
 }
 
-fn map_term(term: &Term, replace: &mut dyn FnMut(&Atom) -> Option<Expr>) -> Expr {
-    let mut kept = crate::expr::Mono::new();
+/// The term with each factor replaced by the next of the replacements, if it has one.
+fn map_term(term: &Term, replacements: &mut dyn Iterator<Item = Option<Expr>>) -> Expr {
+    let mut kept = Mono::new();
     let mut product = Expr::int(1);
-    for factor in &term.mono {
-        match replace(&factor.atom) {
+    for (factor, replacement) in term.mono.iter().zip(replacements) {
+        match replacement {
             Some(by) => {
                 product = product * by.pow_by_natural(&Expr::int(factor.power.into()));
             }
             None => kept.push(factor.clone()),
         }
     }
-    product * crate::arith::from_mono(kept, term.coefficient)
+    product * from_mono(kept, term.coefficient)
 }
 
 /// Applies the constructor of a function; the number of arguments is right.
@@ -171,7 +182,11 @@ fn eval(expr: &Expr, f: Binding<'_>) -> Result<Wide, EvalError> {
             for term in &sum.terms {
                 let mut product = i128::from(term.coefficient);
                 for factor in &term.mono {
-                    let Wide::Int(value) = eval(&factor.atom.to_expr(), f)? else {
+                    let value = match &factor.atom {
+                        Atom::Sym(name) => eval_symbol(name, false, f)?,
+                        Atom::Call(call) => eval_call(call, f)?,
+                    };
+                    let Wide::Int(value) = value else {
                         return Err(EvalError::NotAnInteger);
                     };
                     let power = value.checked_pow(factor.power).ok_or(EvalError::Overflow)?;

@@ -344,6 +344,14 @@ impl Expr {
         }
     }
 
+    pub(crate) fn is_atom(&self, atom: &Atom) -> bool {
+        match (&self.0, atom) {
+            (Repr::Sym(a), Atom::Sym(b)) => a == b,
+            (Repr::Call(a), Atom::Call(b)) => a == b,
+            _ => false,
+        }
+    }
+
     pub(crate) fn as_atom(&self) -> Option<Atom> {
         match &self.0 {
             Repr::Sym(it) => Some(Atom::Sym(it.clone())),
@@ -413,6 +421,27 @@ impl Expr {
                     match &factor.atom {
                         Atom::Sym(it) => f(it),
                         Atom::Call(it) => it.args.iter().for_each(|it| it.for_each_symbol(f)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `f` for every argument of every function in the expression, inner ones too.
+    pub fn for_each_argument(&self, f: &mut dyn FnMut(&Expr)) {
+        let mut of_call = |it: &Call| {
+            for arg in &it.args {
+                f(arg);
+                arg.for_each_argument(f);
+            }
+        };
+        match &self.0 {
+            Repr::Int(_) | Repr::Sym(_) | Repr::Undefined => {}
+            Repr::Call(it) => of_call(it),
+            Repr::Sum(it) => {
+                for factor in it.terms.iter().flat_map(|it| &it.mono) {
+                    if let Atom::Call(it) = &factor.atom {
+                        of_call(it);
                     }
                 }
             }

@@ -7,10 +7,11 @@ use std::{
 
 use crate::{
     arith::gcd,
+    cache::Cache,
     expr::{Atom, Expr, Name, single},
     fun::Fun,
     range::Range,
-    witness::{Witness, Witnesses},
+    witness::Witness,
 };
 
 /// What is known of the symbols: ranges, congruences, and relations between them.
@@ -26,7 +27,7 @@ pub struct Facts {
     zero: Vec<Expr>,
     /// Symbols that [`Facts::zero`] expresses by others; no solved symbol occurs in a solution.
     solved: BTreeMap<Name, Expr>,
-    witnesses: Witnesses,
+    cache: Cache,
 }
 
 /// All `x` with `x ≡ remainder (mod modulus)`; the modulus 0 means equality.
@@ -55,7 +56,7 @@ impl Facts {
 
     /// Replaces what is known of a symbol's range.
     pub fn set_range(&mut self, sym: &str, range: Range) {
-        self.witnesses.clear();
+        self.cache = Cache::default();
         if range == Range::ANY {
             self.ranges.remove(sym);
         } else {
@@ -92,7 +93,7 @@ impl Facts {
             self.set_range(name, self.range_of_sym(name).intersection(bound));
         } else if let Err(at) = self.nonnegative.binary_search(&reduced) {
             self.nonnegative.insert(at, reduced);
-            self.witnesses.clear();
+            self.cache = Cache::default();
         }
     }
 
@@ -136,7 +137,7 @@ impl Facts {
         {
             self.zero.insert(at, difference);
             self.solve();
-            self.witnesses.clear();
+            self.cache = Cache::default();
         }
     }
 
@@ -148,7 +149,7 @@ impl Facts {
         }
         let old = self.congruence_of_sym(sym);
         self.congruences.insert(sym.into(), old.meet(new));
-        self.witnesses.clear();
+        self.cache = Cache::default();
     }
 
     pub(crate) fn congruence_of_sym(&self, sym: &str) -> Congruence {
@@ -167,7 +168,11 @@ impl Facts {
 
     /// Some points where the facts hold, none if none was found.
     pub(crate) fn witnesses(&self) -> &[Witness] {
-        self.witnesses.of(self)
+        self.cache.witnesses(self)
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// The relations `r >= 0`, and the expressions that are zero.

@@ -18,10 +18,12 @@
 //! counter-example; `x//0` is some integer that nobody knows, so it cancels only against itself.
 
 mod arith;
+mod cache;
 mod congruence;
 mod construct;
 mod cpp;
 mod display;
+mod egraph;
 mod eval;
 mod expr;
 mod facts;

@@ -22,7 +22,7 @@ pub enum Answer {
 }
 
 /// How many inequalities are tried in one proof.
-const BUDGET: u32 = 48;
+const BUDGET: u32 = 24;
 /// How many relations are chained in one proof.
 const CHAIN: u32 = 5;
 
@@ -122,6 +122,11 @@ pub(crate) fn is_positive(expr: &Expr, facts: &Facts) -> bool {
 
 /// Whether there is a proof of `expr >= 0`.
 pub(crate) fn is_nonnegative(expr: &Expr, facts: &Facts) -> bool {
+    is_nonnegative_within(BUDGET, expr, facts)
+}
+
+/// The same, if the proof is no longer than `budget`.
+pub(crate) fn is_nonnegative_within(mut budget: u32, expr: &Expr, facts: &Facts) -> bool {
     if expr.is_undefined() || expr.is_real() {
         return false;
     }
@@ -133,7 +138,6 @@ pub(crate) fn is_nonnegative(expr: &Expr, facts: &Facts) -> bool {
     {
         return false;
     }
-    let mut budget = BUDGET;
     prove(expr, facts, CHAIN, &mut budget)
 }
 

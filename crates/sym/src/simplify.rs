@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
 use crate::{
+    egraph,
     eval::apply,
     expr::{Atom, Call, Expr, Repr},
     facts::Facts,
@@ -21,7 +22,9 @@ const MEMO_SIZE: u32 = 12;
 /// Total, deterministic and idempotent; the result never costs more than the input. Where the
 /// input divides by zero, the result may have any value or none.
 pub fn simplify(expr: &Expr, facts: &Facts) -> Expr {
-    Simplifier::new(facts, false).run(expr).0
+    let compute = || Simplifier::new(facts, false).run(expr).0;
+    // Without calls there is little to do.
+    if expr.depth() == 0 { compute() } else { facts.cache().simplified(expr, compute) }
 }
 
 /// The names of the rules that [`simplify`] applies, in order.
@@ -63,6 +66,14 @@ impl<'a> Simplifier<'a> {
         let next = self.expr(best);
         if cheaper(&next) {
             return Some(next);
+        }
+        if egraph::is_worth_trying(best) {
+            let (next, names) = egraph::simplify(best, self.facts, self.trace.is_some());
+            if cheaper(&next) {
+                self.start_trace();
+                names.iter().for_each(|it| self.applied(it));
+                return Some(next);
+            }
         }
         let solved = self.facts.with_solved(best);
         if solved != *best {

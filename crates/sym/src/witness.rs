@@ -1,10 +1,7 @@
 //! Points where the facts hold. One at which a statement fails saves the search for its proof,
 //! and that is what most searches would end in.
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::{Arc, OnceLock},
-};
+use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
 
@@ -22,42 +19,10 @@ const REPAIRS: usize = 6;
 /// Values stay this close to an end of their range, so that products of them fit.
 const SPREAD: u64 = 64;
 
-/// The points found for some facts; no part of what the facts are.
-#[derive(Clone, Default)]
-pub(crate) struct Witnesses(OnceLock<Arc<[Witness]>>);
-
 /// A value for each symbol that the facts name, sorted by name, and a seed for the others.
 pub(crate) struct Witness {
     values: Vec<(Name, i64)>,
     seed: u64,
-}
-
-impl PartialEq for Witnesses {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Witnesses {}
-
-impl Hash for Witnesses {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-impl std::fmt::Debug for Witnesses {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("_")
-    }
-}
-
-impl Witnesses {
-    pub(crate) fn of<'a>(&'a self, facts: &Facts) -> &'a [Witness] {
-        self.0.get_or_init(|| find(facts))
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0 = OnceLock::new();
-    }
 }
 
 impl Witness {
@@ -89,7 +54,8 @@ struct Relation<'a> {
     symbols: Vec<(usize, i64)>,
 }
 
-fn find(facts: &Facts) -> Arc<[Witness]> {
+/// Some points where the facts hold; none if none is found.
+pub(crate) fn find(facts: &Facts) -> Vec<Witness> {
     let names: Vec<Name> = facts.symbols().into_iter().collect();
     let (nonnegative, zero) = facts.relations();
     let relation = |expr, is_zero| Relation { expr, is_zero, symbols: symbols_of(expr, &names) };
@@ -111,7 +77,7 @@ fn find(facts: &Facts) -> Arc<[Witness]> {
             break;
         }
     }
-    found.into()
+    found
 }
 
 fn symbols_of(expr: &Expr, names: &[Name]) -> Vec<(usize, i64)> {

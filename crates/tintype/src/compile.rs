@@ -204,7 +204,7 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
 
     clock.start(Stage::Lower);
     let source = Source::Export(Arc::clone(&opened.program));
-    let session = Session::new(source, Phase::Aten, &settings)?;
+    let session = Session::new(source, (Phase::Aten, last_phase(options.emit)), &settings)?;
     let mut report = Report {
         output: options.output.clone(),
         text: None,
@@ -230,19 +230,21 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     clock.start(Stage::Print);
     let program = db::program(&session.db, session.archive);
     let kernels: Vec<&Function> = program.kernels.iter().map(|it| &**it).collect();
-    let imported = session.imported();
-    let ([unit], Some(main), [imported]) =
-        (&program.units[..], program.units.first().and_then(|it| it.main()), &imported[..])
+    // What is written in place shows once the program is functional, and not before.
+    let functional = session.after(Phase::Aten);
+    let functional = functional.first().and_then(|it| it.main());
+    let ([unit], Some(main), Some(functional)) =
+        (&program.units[..], program.units.first().and_then(|it| it.main()), functional)
     else {
         let message = "programs with control flow are not printed yet";
         return Err(Failure::new(&codes::UNSUPPORTED, message));
     };
-    let layout = Layout::new(main, imported, &opened.weights)?;
+    let layout = Layout::new(main, functional, &opened.weights)?;
     let specs = &db::import(&session.db, session.archive).specs;
     let spec = |it: &Option<String>| it.clone().unwrap_or_default();
     let name = model_name(&options.input);
     let specs = (spec(&specs.0), spec(&specs.1));
-    let info = sources::host_info(&name, imported, (&specs.0, &specs.1), &layout);
+    let info = sources::host_info(&name, functional, (&specs.0, &specs.1), &layout);
     let files = sources::print(&info, main, &kernels);
     (report.kernels, report.files.0, report.constants) = (kernels.len(), files.len(), layout.size);
 

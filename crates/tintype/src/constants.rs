@@ -14,7 +14,7 @@ use import::{Mapped, StorageId, WeightRef, Weights};
 use ir::{Bytes, Function, HostTensor, HostValue, OutputKind, ParamKind, TensorType, Type};
 use pass::Unit;
 
-use crate::{Failure, inputs::dense};
+use crate::{Failure, inputs::dense, values::stored_dtype};
 
 /// What the bytes of a stored constant are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,10 +49,10 @@ pub(crate) struct Layout {
 const ALIGNMENT: u64 = 64;
 
 impl Layout {
-    /// Lays out the constants of `main`, whose state is what outputs of `imported` write.
+    /// Lays out the constants of `main`, whose state is what outputs of `functional` write.
     pub(crate) fn new(
         main: &Function,
-        imported: &Function,
+        functional: &Function,
         weights: &Weights<'_>,
     ) -> Result<Layout, Failure> {
         let mut res = Layout { entries: Vec::new(), size: 0, parts: Vec::new() };
@@ -72,7 +72,7 @@ impl Layout {
             let ty = main.body.ty(*value).as_tensor().ok_or_else(|| no_tensor(&param.name))?;
             let is_used = uses[value.index()] != 0;
             let is_computed = param.kind == ParamKind::Folded;
-            let is_state = is_written(imported, &param.name);
+            let is_state = is_written(functional, &param.name);
             let mut entry = ConstantEntry {
                 name: param.name.clone(),
                 kind: param.kind.clone(),
@@ -161,9 +161,9 @@ fn no_tensor(name: &str) -> Failure {
     Failure::new(&codes::WEIGHT, format!("constant `{name}` is no tensor of fixed size"))
 }
 
-fn is_written(imported: &Function, name: &str) -> bool {
-    imported.outputs.iter().any(|it| match it.kind {
-        OutputKind::Mutates(i) => imported.params.get(i).is_some_and(|it| it.name == name),
+fn is_written(functional: &Function, name: &str) -> bool {
+    functional.outputs.iter().any(|it| match it.kind {
+        OutputKind::Mutates(i) => functional.params.get(i).is_some_and(|it| it.name == name),
         OutputKind::User | OutputKind::AliasesParam(_) | OutputKind::AliasesOutput(_) => false,
     })
 }
@@ -210,7 +210,14 @@ fn span(ty: &TensorType) -> Option<u64> {
     u64::try_from(last.checked_add(1)?.checked_mul(ty.dtype.size())?).ok()
 }
 
+/// A mapped archive that values point into.
+pub(crate) type SharedMap = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
 /// The map as something that values can share.
+pub(crate) fn share(map: &Arc<Mapped>) -> SharedMap {
+    Arc::new(Shared(Arc::clone(map)))
+}
+
 struct Shared(Arc<Mapped>);
 
 impl AsRef<[u8]> for Shared {
@@ -221,7 +228,7 @@ impl AsRef<[u8]> for Shared {
 
 /// Computes constants.
 pub(crate) struct Evaluator<'a> {
-    map: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    map: SharedMap,
     weights: &'a Weights<'a>,
     unit: &'a Unit,
     /// Results of constants functions, by name.
@@ -234,8 +241,7 @@ const MAX_DEPTH: usize = 16;
 impl<'a> Evaluator<'a> {
     /// For the functions that passes set aside in `unit`.
     pub(crate) fn new(map: &Arc<Mapped>, weights: &'a Weights<'a>, unit: &'a Unit) -> Evaluator<'a> {
-        let map = Arc::new(Shared(Arc::clone(map)));
-        Evaluator { map, weights, unit, computed: BTreeMap::new() }
+        Evaluator { map: share(map), weights, unit, computed: BTreeMap::new() }
     }
 
     /// The bytes of all constants.
@@ -283,28 +289,10 @@ impl<'a> Evaluator<'a> {
 
     /// The value of a weight or of what was computed from some.
     fn value(&mut self, name: &str, kind: &ParamKind, depth: usize) -> Result<HostTensor, Failure> {
-        if *kind == ParamKind::Folded {
-            return self.computed(name, depth + 1);
+        match kind {
+            ParamKind::Folded => self.computed(name, depth + 1),
+            _ => weight_value(&self.map, self.weights, name),
         }
-        let weight = self.weights.get(name)?;
-        let unsupported = || {
-            let message = format!("a weight of {} is not supported", weight.dtype);
-            Failure::new(&codes::UNSUPPORTED, message)
-        };
-        let dtype = tintype_runtime::DType::from_name(weight.dtype.name());
-        let dtype = dtype.and_then(crate::values::compiler_dtype).ok_or_else(unsupported)?;
-        let storage = self.weights.storage(weight.storage).ok_or_else(unsupported)?;
-        let size = dtype.size();
-        let place = usize::try_from(weight.storage_offset).ok().and_then(|it| it.checked_mul(size));
-        let len = usize::try_from(weight.numel()).ok().and_then(|it| it.checked_mul(size));
-        let bytes: Bytes = match (storage.bytes.file_range(), place, len) {
-            (Some(file), Some(place), Some(len)) if weight.is_contiguous() && len != 0 => {
-                let start = file.start + place;
-                Bytes::Shared(Arc::clone(&self.map), start..start + len)
-            }
-            _ => dense(weight, storage.bytes).ok_or_else(|| no_tensor(name))?.into_owned().into(),
-        };
-        Ok(HostTensor { dtype, shape: weight.sizes.clone(), bytes })
     }
 
     /// A result of a constants function; the first of them to be asked for computes all.
@@ -334,6 +322,32 @@ impl<'a> Evaluator<'a> {
         }
         self.computed.get(name).cloned().ok_or_else(|| no_tensor(name))
     }
+}
+
+/// A weight as a value: where it lies in the map, or a dense copy.
+pub(crate) fn weight_value(
+    map: &SharedMap,
+    weights: &Weights<'_>,
+    name: &str,
+) -> Result<HostTensor, Failure> {
+    let weight = weights.get(name)?;
+    let unsupported = || {
+        let message = format!("a weight of {} is not supported", weight.dtype);
+        Failure::new(&codes::UNSUPPORTED, message)
+    };
+    let dtype = stored_dtype(weight.dtype).ok_or_else(unsupported)?;
+    let storage = weights.storage(weight.storage).ok_or_else(unsupported)?;
+    let size = dtype.size();
+    let place = usize::try_from(weight.storage_offset).ok().and_then(|it| it.checked_mul(size));
+    let len = usize::try_from(weight.numel()).ok().and_then(|it| it.checked_mul(size));
+    let bytes: Bytes = match (storage.bytes.file_range(), place, len) {
+        (Some(file), Some(place), Some(len)) if weight.is_contiguous() && len != 0 => {
+            let start = file.start + place;
+            Bytes::Shared(Arc::clone(map), start..start + len)
+        }
+        _ => dense(weight, storage.bytes).ok_or_else(|| no_tensor(name))?.into_owned().into(),
+    };
+    Ok(HostTensor { dtype, shape: weight.sizes.clone(), bytes })
 }
 
 /// Whether the elements fill their span, so that a copy of the span is a copy of the elements.

@@ -117,7 +117,7 @@ pub fn sample_inputs(path: &Path) -> Result<Option<Vec<Tensor>>, Failure> {
 
 /// A dense copy of a stored view.
 pub(crate) fn gather(view: &WeightRef, storage: &[u8]) -> Result<Tensor, Failure> {
-    let dtype = DType::from_name(view.dtype.name());
+    let dtype = values::stored_dtype(view.dtype).and_then(values::runtime_dtype);
     let bad = || Failure::new(&codes::WEIGHT, format!("a tensor of {} is not read", view.dtype));
     let dtype = dtype.ok_or_else(bad)?;
     let shape: Vec<usize> =

@@ -87,11 +87,15 @@ pub(crate) struct Session {
 
 impl Session {
     /// Puts a program into a new database that nobody will change.
-    pub(crate) fn new(source: Source, from: Phase, settings: &Settings<'_>) -> Result<Session, Failure> {
+    pub(crate) fn new(
+        source: Source,
+        phases: (Phase, Phase),
+        settings: &Settings<'_>,
+    ) -> Result<Session, Failure> {
         let pipeline = settings.pipeline()?;
         let mut db = Database::default();
         let target = target(settings.target_cpu);
-        let archive = db.add_archive(source, WeightsRef::default(), from, target, &pipeline);
+        let archive = db.add_archive(source, WeightsRef::default(), phases, target, &pipeline);
         db.freeze(archive);
         Ok(Session { db, archive })
     }

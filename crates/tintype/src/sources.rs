@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use emit::{ConstantEntry, HostInfo, IoEntry, container};
+use emit::{HostInfo, IoEntry, container};
 use ir::{Function, OutputKind, ParamKind};
 use toolchain::{Header, LinkOptions, TargetCpu, Unit};
 
@@ -38,19 +38,19 @@ pub(crate) enum Role {
 /// What hosts are told of a model. `specs` are the trees of inputs and outputs.
 pub(crate) fn host_info(
     name: &str,
-    imported: &Function,
+    functional: &Function,
     specs: (&str, &str),
     layout: &Layout,
 ) -> HostInfo {
-    let written = |i: usize| imported.outputs.iter().any(|it| it.kind == OutputKind::Mutates(i));
-    let params = imported.params.iter().zip(&imported.body.root.params).enumerate();
+    let written = |i: usize| functional.outputs.iter().any(|it| it.kind == OutputKind::Mutates(i));
+    let params = functional.params.iter().zip(&functional.body.root.params).enumerate();
     let inputs = params.filter(|it| it.1.0.kind == ParamKind::User);
     let inputs = inputs.map(|(i, (param, value))| IoEntry {
         name: param.name.clone(),
-        ty: boundary_type(imported.body.ty(*value)),
+        ty: boundary_type(functional.body.ty(*value)),
         is_written: written(i),
     });
-    let given = imported.outputs.iter().filter(|it| !matches!(it.kind, OutputKind::Mutates(_)));
+    let given = functional.outputs.iter().filter(|it| !matches!(it.kind, OutputKind::Mutates(_)));
     let outputs = given.map(|it| IoEntry {
         name: it.name.clone(),
         ty: boundary_type(&it.ty),

@@ -34,6 +34,11 @@ pub(crate) fn runtime_dtype(dtype: ir::DType) -> Option<DType> {
     DTYPES.iter().find(|it| it.1 == dtype).map(|it| it.0)
 }
 
+/// The element type of a stored weight, where the compiler has it.
+pub(crate) fn stored_dtype(dtype: import::ScalarType) -> Option<ir::DType> {
+    ir::DType::parse(dtype.name())
+}
+
 /// A tensor for the interpreter.
 pub(crate) fn to_host(tensor: &Tensor) -> Result<HostTensor, Failure> {
     let dtype = compiler_dtype(tensor.dtype()).ok_or_else(|| {

@@ -258,6 +258,23 @@ impl<'r, 'a> Cx<'r, 'a> {
         self.op.results as usize
     }
 
+    /// Whether anything reads a result.
+    pub(crate) fn is_read(&self, index: usize) -> bool {
+        let Some(value) = self.op.results().nth(index) else { return false };
+        let body = &self.rw.old.body;
+        let mut read = body.root.yields.contains(&value);
+        body.for_each_op(&mut |op| read |= op.operands().any(|it| it == value));
+        read
+    }
+
+    /// Start and step of a vector that counts.
+    pub(crate) fn iota_of(&self, value: ValueId) -> Option<(Number, Number)> {
+        let ops = self.rw.new.current_ops();
+        let op = ops.iter().rev().find(|it| it.results().any(|it| it == value))?;
+        let view = ir::View { types: self.rw.new.types(), facts: self.facts(), op };
+        tensor::Iota::of(view).map(|it| (it.start(), it.step()))
+    }
+
     /// The strides that the exporter recorded of a tensor argument, where it is known.
     pub(crate) fn recorded(&self, name: &str) -> Result<Option<&'a TensorType>> {
         Ok(match self.arg(name)? {

@@ -17,10 +17,12 @@ pub(crate) static PACK_CONSTANTS: PassDef = PassDef::new(
 
 fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
     let mut functions = Vec::new();
+    // What was outlined before comes first: what is outlined now may read its results.
+    let mut earlier = Vec::new();
     let mut outlined = Vec::new();
     for function in &unit.functions {
         if pass::computes_constants(function) {
-            outlined.push(function.clone());
+            earlier.push(function.clone());
             continue;
         }
         match pass::outline_constants(function, "packed", &is_movement).map_err(|it| vec![it])? {
@@ -31,6 +33,7 @@ fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
             }
         }
     }
+    functions.extend(earlier);
     functions.extend(outlined);
     Ok(Unit { functions })
 }

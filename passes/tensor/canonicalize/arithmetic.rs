@@ -171,8 +171,10 @@ pub(super) fn once_is_enough(cx: &mut RuleCx<'_>, it: ValueId) -> Found {
     inner_of_same(cx, it).map(|it| Ok(it.0))
 }
 
+/// The negative of an unsigned number is another unsigned number.
 pub(super) fn abs_of_neg(cx: &mut RuleCx<'_>, it: ValueId) -> Found {
     let negated = cx.view(it)?.op.operands().next()?;
+    (cx.ty(negated).dtype()?.kind() != DTypeKind::Unsigned).then_some(())?;
     let operands = operands_of(cx, negated, ScalarFn::Neg)?;
     make(cx, ScalarFn::Abs, &operands)
 }

@@ -94,7 +94,7 @@ pub(super) fn moved_full(cx: &mut RuleCx<'_>, it: ValueId) -> Found {
 
 pub(super) fn constant_to_the_right(cx: &mut RuleCx<'_>, it: ValueId) -> Found {
     let op = cx.view(it)?.op;
-    if !op.def.0.commutative {
+    if !crate::commutes(op.def, cx.ty(it)) {
         return None;
     }
     let (def, attrs) = (op.def, op.attrs.clone());

@@ -87,7 +87,7 @@ impl Cse<'_> {
         if op.def.0.effects == Effects::Pure && op.regions.is_empty() {
             let it = Key {
                 name: op.def.0.name,
-                args: ordered(op, args.clone()),
+                args: ordered(op, &types, args.clone()),
                 attrs: op.attrs.clone(),
                 types: types.clone(),
             };
@@ -127,8 +127,8 @@ impl Cse<'_> {
 }
 
 /// The arguments in an order that does not depend on how a commutative op was written.
-fn ordered(op: &Op, mut args: Vec<Arg>) -> Vec<Arg> {
-    if op.def.0.commutative
+fn ordered(op: &Op, types: &[Type], mut args: Vec<Arg>) -> Vec<Arg> {
+    if types.first().is_some_and(|it| crate::commutes(op.def, it))
         && let [Arg::Value(lhs), Arg::Value(rhs), ..] = &mut args[..]
         && rhs < lhs
     {

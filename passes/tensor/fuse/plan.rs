@@ -150,12 +150,16 @@ impl Plan {
     /// Finds the structured kernels and how far their epilogues reach.
     fn epilogues(&mut self, graph: &Graph<'_>) -> Vec<(ValueId, ValueId)> {
         let mut res = Vec::new();
+        // What some product's epilogue computes: two products that meet are one epilogue, the
+        // first one's, and the other is stored before they meet.
+        let mut claimed = vec![false; graph.function.body.types.len()];
         for op in graph.function.body.ops() {
             if !is_structured(graph, op) {
                 continue;
             }
             let value = op.result();
-            let root = self.epilogue_root(graph, value);
+            let (root, inside) = self.epilogue_root(graph, value, &claimed);
+            inside.iter().for_each(|it| claimed[it.index()] = true);
             if root != value {
                 self.stored[value.index()] = false;
                 self.stored[root.index()] = true;
@@ -166,14 +170,19 @@ impl Plan {
     }
 
     /// The last value through which everything flows that `value` feeds, as long as each of its
-    /// elements belongs to one element of `value`.
-    fn epilogue_root(&self, graph: &Graph<'_>, value: ValueId) -> ValueId {
+    /// elements belongs to one element of `value`; and all values up to that one.
+    fn epilogue_root(
+        &self,
+        graph: &Graph<'_>,
+        value: ValueId,
+        claimed: &[bool],
+    ) -> (ValueId, Vec<ValueId>) {
         let ops = graph.function.body.ops();
         let mut fed = vec![value];
-        let mut best = value;
-        let Some(start) = graph.maker_index(value) else { return value };
+        let mut best = (value, 1);
+        let Some(start) = graph.maker_index(value) else { return (value, fed) };
         if graph.returned[value.index()] {
-            return value;
+            return (value, fed);
         }
         for (i, op) in ops.iter().enumerate().skip(start + 1) {
             if !op.operands().any(|it| fed.contains(&it)) {
@@ -181,7 +190,8 @@ impl Plan {
             }
             let elementwise = op.def.0.scalar.is_some()
                 || matches!(op.def.0.name, "tensor.cast" | "tensor.permute" | "tensor.reshape");
-            if !elementwise || self.reads_unready(graph, op, &fed, start) {
+            let taken = op.results().any(|it| claimed[it.index()]);
+            if !elementwise || taken || self.reads_unready(graph, op, &fed, start) {
                 break;
             }
             let result = op.result();
@@ -196,13 +206,14 @@ impl Plan {
                             .all(|r| *r <= i && fed.contains(&ops[*r].result())))
             };
             if fed.iter().all(inside) {
-                best = result;
+                best = (result, fed.len());
             }
             if self.is_stored(result) {
                 break;
             }
         }
-        best
+        fed.truncate(best.1);
+        (best.0, fed)
     }
 
     /// Whether the op reads something besides `fed` that an epilogue cannot: nothing does today,

@@ -274,36 +274,6 @@ template <int B, int N> TT_INLINE mask<B, N>::operator vec<bool, N>() const {
 // ---------------------------------------------------------------------------
 // Lane-wise arithmetic
 
-// Defines NAME(a, b) on trees from an expression on leaves, in which `V`, `VI`
-// and `VU` are the leaf's types.
-#define TT_BINARY(NAME, ...)                                                     \
-  template <class T, int N> TT_INLINE vec<T, N> NAME(vec<T, N> x, vec<T, N> y) { \
-    if constexpr (vec<T, N>::leaf) {                                             \
-      typedef typename vec<T, N>::V V;                                           \
-      typedef typename vec<T, N>::VI VI;                                         \
-      typedef typename vec<T, N>::VU VU;                                         \
-      typename vec<T, N>::V a = x.v, b = y.v;                                    \
-      (void)sizeof(VI);                                                          \
-      (void)sizeof(VU);                                                          \
-      return {(V)(__VA_ARGS__)};                                                 \
-    } else {                                                                     \
-      return {NAME(x.lo, y.lo), NAME(x.hi, y.hi)};                               \
-    }                                                                            \
-  }
-#define TT_UNARY(NAME, ...)                                         \
-  template <class T, int N> TT_INLINE vec<T, N> NAME(vec<T, N> x) { \
-    if constexpr (vec<T, N>::leaf) {                                \
-      typedef typename vec<T, N>::V V;                              \
-      typedef typename vec<T, N>::VI VI;                            \
-      typedef typename vec<T, N>::VU VU;                            \
-      typename vec<T, N>::V a = x.v;                                \
-      (void)sizeof(VI);                                             \
-      (void)sizeof(VU);                                             \
-      return {(V)(__VA_ARGS__)};                                    \
-    } else {                                                        \
-      return {NAME(x.lo), NAME(x.hi)};                              \
-    }                                                               \
-  }
 #define TT_COMPARE(NAME, OP)                                                         \
   template <class T, int N> TT_INLINE mask<sizeof(T), N> NAME(vec<T, N> x, vec<T, N> y) { \
     if constexpr (vec<T, N>::leaf) {                                                 \
@@ -341,9 +311,20 @@ template <class T, int N> TT_INLINE vec<T, N> operator/(vec<T, N> x, vec<T, N> y
     return {x.lo / y.lo, x.hi / y.hi};
 }
 
-TT_BINARY(operator&, (VI)a & (VI)b)
-TT_BINARY(operator|, (VI)a | (VI)b)
-TT_BINARY(operator^, (VI)a ^ (VI)b)
+// Floats combine by their bits.
+#define TT_BITWISE(OP)                                                                  \
+  template <class T, int N> TT_INLINE vec<T, N> operator OP(vec<T, N> x, vec<T, N> y) { \
+    if constexpr (vec<T, N>::leaf) {                                                    \
+      typedef typename vec<T, N>::VI VI;                                                \
+      return {(typename vec<T, N>::V)((VI)x.v OP(VI) y.v)};                             \
+    } else {                                                                            \
+      return {x.lo OP y.lo, x.hi OP y.hi};                                              \
+    }                                                                                   \
+  }
+TT_BITWISE(&)
+TT_BITWISE(|)
+TT_BITWISE(^)
+#undef TT_BITWISE
 template <class T, int N> TT_INLINE vec<T, N> operator~(vec<T, N> x) {
   if constexpr (!vec<T, N>::leaf)
     return {~x.lo, ~x.hi};

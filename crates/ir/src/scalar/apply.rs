@@ -81,7 +81,9 @@ fn ints(function: ScalarFn, dtype: DType, a: i128, b: i128) -> i128 {
                 0
             }
         }
-        ScalarFn::Shr => a >> if (0..bits).contains(&b) { b } else { bits - 1 },
+        ScalarFn::Shr if (0..bits).contains(&b) => a >> b,
+        // Past the width all bits are gone; of a signed type the sign stays.
+        ScalarFn::Shr => -flag(a < 0),
         ScalarFn::Eq => flag(a == b),
         ScalarFn::Ne => flag(a != b),
         ScalarFn::Lt => flag(a < b),
@@ -137,10 +139,36 @@ fn floats(function: ScalarFn, dtype: DType, a: f64, b: f64) -> Elem {
         ScalarFn::Ge => return truth(a >= b),
         ScalarFn::FloorDiv if dtype == DType::F64 => floor_div(a, b, |it| it),
         ScalarFn::FloorDiv => floor_div(a, b, |it| f64::from(it as f32)),
+        ScalarFn::NextAfter if matches!(dtype, DType::F16 | DType::BF16) => {
+            return Elem::Float(half_next(dtype, a, b));
+        }
         ScalarFn::NextAfter if dtype == DType::F32 => libm::nextafterf(a as f32, b as f32).into(),
         _ => float(function, a, b),
     };
     Elem::Float(round(dtype, value))
+}
+
+/// The next value of a half type: one step of its bits, which lie in the order of magnitudes.
+fn half_next(dtype: DType, a: f64, b: f64) -> f64 {
+    let bits = |it: f64| match dtype {
+        DType::F16 => half::f16::from_f64(it).to_bits(),
+        _ => half::bf16::from_f64(it).to_bits(),
+    };
+    let value = |it: u16| match dtype {
+        DType::F16 => half::f16::from_bits(it).to_f64(),
+        _ => half::bf16::from_bits(it).to_f64(),
+    };
+    if a.is_nan() || b.is_nan() {
+        return f64::NAN;
+    }
+    if a == b {
+        return b;
+    }
+    if a == 0.0 {
+        return value(1).copysign(b);
+    }
+    let away = (a < b) == (0.0 < a);
+    value(if away { bits(a) + 1 } else { bits(a) - 1 })
 }
 
 /// The float functions in double precision.
@@ -148,13 +176,10 @@ fn float(function: ScalarFn, a: f64, b: f64) -> f64 {
     match function {
         ScalarFn::Neg => -a,
         ScalarFn::Abs => a.abs(),
-        ScalarFn::Sign => {
-            if a.is_nan() || a == 0.0 {
-                a * 0.0 + if a.is_nan() { a } else { 0.0 }
-            } else {
-                a.signum()
-            }
-        }
+        // Of NaN it is 0, as in eager.
+        ScalarFn::Sign if a > 0.0 => 1.0,
+        ScalarFn::Sign if a < 0.0 => -1.0,
+        ScalarFn::Sign => 0.0,
         ScalarFn::Floor => a.floor(),
         ScalarFn::Ceil => a.ceil(),
         ScalarFn::Trunc => a.trunc(),

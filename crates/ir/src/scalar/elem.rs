@@ -99,21 +99,28 @@ pub fn store(dtype: DType, elem: Elem, out: &mut Vec<u8>) {
 
 /// The element as `dtype` can hold it: integers wrap at their width, floats round to nearest even
 /// (half types through float32), float to integer as C does on x86-64: towards zero through
-/// int64, out of range and NaN giving that instruction's "indefinite" value, then wrapping.
+/// int32 (int64 for wider types), out of range and NaN giving that instruction's "indefinite"
+/// value, then wrapping.
 pub fn cast(dtype: DType, elem: Elem) -> Elem {
     let int = |elem: Elem| -> i128 {
-        match elem {
-            Elem::Int(it) => it,
-            Elem::Float(it) | Elem::Complex(it, _) => match it.is_nan()
-                || !(-9.223_372_036_854_775_8e18..9.223_372_036_854_775_8e18).contains(&it)
-            {
-                // uint64 has its own upper half.
-                true if dtype == DType::U64 && (0.0..1.844_674_407_370_955_2e19).contains(&it) => {
-                    it as i128
-                }
-                true => i128::from(i64::MIN),
-                false => it as i128,
-            },
+        let it = match elem {
+            Elem::Int(it) => return it,
+            Elem::Float(it) | Elem::Complex(it, _) => it,
+        };
+        // The integer type that the conversion goes through, and its ends.
+        let (least, limit) = match dtype {
+            DType::I8 | DType::U8 | DType::I16 | DType::U16 | DType::I32 => {
+                (i128::from(i32::MIN), 2_147_483_648.0)
+            }
+            _ => (i128::from(i64::MIN), 9.223_372_036_854_775_8e18),
+        };
+        if (-limit..limit).contains(&it) {
+            it as i128
+        } else if dtype == DType::U64 && (0.0..2.0 * limit).contains(&it) {
+            // uint64 has its own upper half.
+            it as i128
+        } else {
+            least
         }
     };
     match dtype.kind() {

@@ -1,6 +1,10 @@
 //! Tests of sizes through the public interface.
 
-mod dbg;
+#[cfg(test)]
+mod cpp;
+#[cfg(test)]
 mod named;
+#[cfg(test)]
 mod random;
+#[cfg(test)]
 mod sample;

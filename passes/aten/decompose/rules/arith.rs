@@ -180,12 +180,12 @@ fn add_product(cx: &mut Cx<'_, '_>, function: ScalarFn) -> Values {
 }
 
 /// Below one half from the start, from there on from the end, as eager rounds.
-fn lerp(cx: &mut Cx<'_, '_>) -> Values {
-    let (start, end, weight) = (cx.x("self")?, cx.x("end")?, cx.input("weight")?);
-    let dtype = cx.dtype_of(start);
-    let compute = promote::compute_type(dtype);
-    let (start, end) = (cx.cast(start, compute)?, cx.cast(end, compute)?);
-    let weight = cx.as_dtype(&weight, compute)?;
+pub(super) fn lerp_of(
+    cx: &mut Cx<'_, '_>,
+    start: ValueId,
+    end: ValueId,
+    weight: ValueId,
+) -> Result<ValueId> {
     let span = cx.zip(ScalarFn::Sub, end, start)?;
     let step = cx.zip(ScalarFn::Mul, weight, span)?;
     let from_start = cx.zip(ScalarFn::Add, start, step)?;
@@ -195,7 +195,16 @@ fn lerp(cx: &mut Cx<'_, '_>) -> Values {
     let from_end = cx.zip(ScalarFn::Sub, end, back)?;
     let size = cx.map(ScalarFn::Abs, weight)?;
     let near = cx.with_number(ScalarFn::Lt, size, float(0.5))?;
-    let res = cx.select(near, from_start, from_end)?;
+    cx.select(near, from_start, from_end)
+}
+
+fn lerp(cx: &mut Cx<'_, '_>) -> Values {
+    let (start, end, weight) = (cx.x("self")?, cx.x("end")?, cx.input("weight")?);
+    let dtype = cx.dtype_of(start);
+    let compute = promote::compute_type(dtype);
+    let (start, end) = (cx.cast(start, compute)?, cx.cast(end, compute)?);
+    let weight = cx.as_dtype(&weight, compute)?;
+    let res = lerp_of(cx, start, end, weight)?;
     Ok(vec![cx.cast(res, dtype)?])
 }
 

@@ -2,7 +2,9 @@
 
 mod activation;
 mod arith;
+mod bag;
 mod compare;
+mod complex;
 mod conv;
 mod create;
 mod index;
@@ -11,6 +13,8 @@ mod matmul;
 mod norm;
 mod pool;
 mod reduce;
+mod rnn;
+mod sort;
 mod unary;
 mod upsample;
 mod view;
@@ -31,7 +35,9 @@ use rules;
 const FAMILIES: &[&[Rule]] = &[
     activation::RULES,
     arith::RULES,
+    bag::RULES,
     compare::RULES,
+    complex::RULES,
     conv::RULES,
     create::RULES,
     index::RULES,
@@ -40,6 +46,8 @@ const FAMILIES: &[&[Rule]] = &[
     norm::RULES,
     pool::RULES,
     reduce::RULES,
+    rnn::RULES,
+    sort::RULES,
     unary::RULES,
     upsample::RULES,
     view::RULES,

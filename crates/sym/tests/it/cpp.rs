@@ -1,0 +1,167 @@
+//! Printed C++, by its text in a few cases and by its results in many.
+
+use std::{fmt::Write, path::PathBuf, process::Command};
+
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, TestRunner},
+};
+use sym::{CPP_PRELUDE, Expr, Facts, Range, parse, to_cpp};
+
+use crate::{
+    named,
+    sample::{self, Point, SYMBOLS, value},
+};
+
+#[track_caller]
+fn check(known: &str, text: &str, expected: &str) {
+    let cpp = to_cpp(&parse(text).unwrap(), &named::facts(known), &|it| it.to_owned());
+    assert_eq!(cpp, expected, "{text} | {known}");
+}
+
+#[test]
+fn plain_operators_need_a_proof() {
+    let small = "i in 0..99; j in 0..99; s in 1..1024";
+    check(small, "i*s + j", "i*s + j");
+    check(small, "3*i - 2*j - 1", "3*i - 2*j - 1");
+    check(small, "-1*i + 2", "-i + 2");
+    check(small, "(i*s + j)//8", "(i*s + j) / 8");
+    check(small, "Mod(i, s)*s", "s*(i % s)");
+    check(small, "(i - j)//8", "tt_floordiv(i - j, 8)");
+    check("s >= 1", "(i*s + j)//s", "tt_floordiv(tt_add(tt_mul(i, s), j), s)");
+    check("i >= 0; s >= 1", "i//s", "i / s");
+    check("i >= 0; s >= 1; t >= 1", "i//(s*t)", "tt_floordiv(i, tt_mul(s, t))");
+    check("", "i + 1", "tt_add(i, 1)");
+    check("", "-1*i", "tt_sub(0, i)");
+    check("", "i**3", "tt_mul(tt_mul(i, i), i)");
+    check("", "i**4", "tt_pow(i, 4)");
+    check("", "Max(1, i, j)", "tt_max(tt_max(1, i), j)");
+    check("", "Le(i, j)*5", "5*tt_int((i <= j))");
+    check("", "-9223372036854775808", "(-9223372036854775807 - 1)");
+    let bounded = "i >= 0; s >= 1; t >= 1; i <= s - 1; s*t <= 1099511627776";
+    check(bounded, "i*t", "i*t");
+}
+
+/// A file with one function per size, and a `main` that compares results.
+fn program(cases: &[(Expr, Vec<(Point, i64)>)], facts: &Facts) -> String {
+    let mut text = format!("{CPP_PRELUDE}\nextern \"C\" int printf(const char*, ...);\n");
+    let names: Vec<String> = SYMBOLS.iter().map(|it| format!("tt_int {}", it.0)).collect();
+    let names = names.join(", ");
+    let mut main = String::new();
+    for (at, (expr, points)) in cases.iter().enumerate() {
+        let cpp = to_cpp(expr, facts, &|it| it.to_owned());
+        writeln!(text, "// {expr}\nstatic tt_int f{at}({names}) {{ return {cpp}; }}").unwrap();
+        for (point, expected) in points {
+            let args: Vec<String> = point.iter().map(i64::to_string).collect();
+            let args = args.join(", ");
+            let expected = match *expected {
+                i64::MIN => "-9223372036854775807 - 1".to_owned(),
+                it => it.to_string(),
+            };
+            writeln!(main, "  check({at}, f{at}({args}), {expected});").unwrap();
+        }
+    }
+    let check = "static int wrong = 0;\nstatic void check(int at, tt_int is, tt_int wanted) {\n  \
+                 if (is != wanted) { ++wrong; printf(\"f%d is %ld, not %ld\\n\", at, is, wanted); }\n}\n";
+    format!("{text}{check}int main() {{\n{main}  return wrong != 0;\n}}\n")
+}
+
+/// C++ computes in 64 bits what evaluation computes in 128.
+fn arguments_fit(expr: &Expr, point: &Point) -> bool {
+    let mut fit = true;
+    expr.for_each_argument(&mut |it| fit &= it.is_real() || value(it, point).is_some());
+    fit
+}
+
+fn cases(runner: &mut TestRunner, count: usize) -> Vec<(Expr, Vec<(Point, i64)>)> {
+    let strategy = prop_oneof![2 => sample::size(), 1 => sample::index()];
+    let mut cases = Vec::new();
+    while cases.len() < count {
+        let expr = strategy.new_tree(runner).unwrap().current();
+        let points: Vec<(Point, i64)> = (0..8)
+            .map(|_| sample::point().new_tree(runner).unwrap().current())
+            .filter(|it| arguments_fit(&expr, it))
+            .filter_map(|it| value(&expr, &it).map(|value| (it, value)))
+            .collect();
+        if !points.is_empty() {
+            cases.push((expr, points));
+        }
+    }
+    cases
+}
+
+fn compile_and_run(name: &str, program: &str) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let source = folder.join(format!("{name}.cpp"));
+    let binary = folder.join(name);
+    std::fs::write(&source, program).unwrap();
+    let compiler = Command::new("g++")
+        .args(["-std=c++17", "-O1", "-Wall", "-Wextra", "-Wno-unused-parameter"])
+        .args(["-Wno-unused-function", "-Werror", "-ffp-contract=off"])
+        .args(["-fsanitize=undefined", "-fno-sanitize-recover=all", "-o"])
+        .args([&binary, &source])
+        .output();
+    let Ok(compiled) = compiler else {
+        println!("skipped: there is no g++");
+        return;
+    };
+    let errors = String::from_utf8_lossy(&compiled.stderr);
+    assert!(compiled.status.success(), "{}: {errors}", source.display());
+    let run = Command::new(&binary).output().unwrap();
+    let (out, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{}:\n{out}{errors}", source.display());
+}
+
+#[test]
+fn compiled_sizes_are_evaluated_sizes() {
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        proptest::test_runner::TestRng::deterministic_rng(
+            proptest::test_runner::RngAlgorithm::ChaCha,
+        ),
+    );
+    let cases = cases(&mut runner, 400);
+    compile_and_run("sizes", &program(&cases, &sample::facts()));
+}
+
+/// The same sizes where nothing is known, at the ends of the integers.
+#[test]
+fn nothing_overflows_undefined() {
+    let mut runner = TestRunner::deterministic();
+    let mut cases = cases(&mut runner, 150);
+    let ends = [i64::MIN, i64::MAX, 0, -1, i64::MIN + 1, 1 << 62];
+    for (at, (_, points)) in cases.iter_mut().enumerate() {
+        // Whatever the result is: it is compared with itself.
+        let extreme: Point = std::array::from_fn(|it| ends[(at + it) % ends.len()]);
+        *points = vec![(extreme, 0)];
+    }
+    let text = program(&cases, &Facts::new()).replace("++wrong; printf", "if (0) printf");
+    compile_and_run("extremes", &text);
+}
+
+#[test]
+fn floating_point() {
+    let mut facts = Facts::new();
+    facts.set_range("a", Range { lo: -6, hi: 6 });
+    let texts = [
+        "FloorToInt(ToFloat(a)*Float(1.5))",
+        "RoundToInt(IntTrueDiv(a, 4))",
+        "TruncToInt(sqrt(ToFloat(Abs(a))) + Float(0.25))",
+        "CeilToInt(FloatPow(Float(2.0), a))",
+        "Where(Lt(IntTrueDiv(a, 3), Float(-0.5)), 7, 9)",
+        "FloorToInt(RoundDecimal(IntTrueDiv(a, 3), 2)*Float(100.0))",
+        "FloorToInt(Max(Float(0.5), IntTrueDiv(a, 2)))",
+        "Eq(ToFloat(a), Float(3.0)) + Le(Float(-inf), ToFloat(a))",
+        "TruncToInt(TruncToFloat(IntTrueDiv(a, 2))*Float(-3.0))",
+    ];
+    let points: Vec<Point> = (-6..=6).map(|a| [a, 0, 0, 0, 0, 3, 1, 1]).collect();
+    let case = |text: &str| {
+        let expr = parse(text).unwrap();
+        let values: Vec<(Point, i64)> =
+            points.iter().map(|it| (*it, value(&expr, it).unwrap())).collect();
+        (expr, values)
+    };
+    let cases: Vec<(Expr, Vec<(Point, i64)>)> = texts.iter().map(|it| case(it)).collect();
+    compile_and_run("floats", &program(&cases, &facts));
+}

@@ -1,0 +1,110 @@
+//! `tintype compile`.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use serde_json::json;
+use tintype::{CompileOptions, Emit, Failure, TargetCpu, compile};
+
+use super::{Outcome, Style, beside, process, progress::Progress, show, target_cpu};
+
+#[derive(clap::Args)]
+pub(crate) struct Compile {
+    /// The model: an archive of torch.export.save.
+    model: PathBuf,
+    /// What to write: a file, or for `--emit cpp` a folder. In the current folder, called after the
+    /// model, without it; IR texts are shown.
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    /// What to write.
+    #[arg(long, default_value = "package",
+          value_parser = PossibleValuesParser::new(Emit::ALL.map(Emit::name)))]
+    emit: String,
+    /// The CPU to compile for: native, baseline, x86-64-v2, -v3, -v4, or a name that the host
+    /// compiler knows.
+    #[arg(long, value_name = "NAME", default_value = "native", value_parser = target_cpu)]
+    target_cpu: TargetCpu,
+    /// A file with the passes to run, instead of the default ones.
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    /// How many host compilers run at once; as many as there are processors without.
+    #[arg(long, short, value_name = "N")]
+    jobs: Option<usize>,
+    /// Compile everything anew and keep nothing.
+    #[arg(long)]
+    no_cache: bool,
+}
+
+pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
+    let Compile { model, output, emit, target_cpu, pipeline, jobs, no_cache } = args;
+    let emit: Emit = emit.parse()?;
+    let output = match (output, emit) {
+        (Some(it), _) => Some(it.clone()),
+        (None, it) if it.is_text() => None,
+        (None, Emit::Cpp) => Some(beside(model, "-cpp")),
+        (None, Emit::So) => Some(beside(model, ".so")),
+        (None, _) => Some(beside(model, ".tintype.pt2")),
+    };
+    let pipeline = match pipeline {
+        Some(path) => {
+            Some(std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?)
+        }
+        None => None,
+    };
+    let progress = Progress::new(style);
+    let options = CompileOptions {
+        input: model.clone(),
+        output,
+        emit,
+        target_cpu: target_cpu.clone(),
+        pipeline,
+        jobs: *jobs,
+        use_cache: !no_cache,
+    };
+    let report = compile(&options, &|stage| progress.stage(stage))?;
+    drop(progress);
+    if !style.quiet {
+        let warnings = Failure::from(report.warnings.clone());
+        if !warnings.diags.is_empty() {
+            eprint!("{}", warnings.render());
+        }
+    }
+    let total: f64 = report.times.iter().map(|it| it.1.as_secs_f64()).sum();
+    if style.json {
+        let ms = |seconds: f64| (seconds * 1e6).round() / 1e3;
+        let times: serde_json::Map<String, serde_json::Value> = report
+            .times
+            .iter()
+            .map(|(stage, it)| (stage.name().to_owned(), json!(ms(it.as_secs_f64()))))
+            .collect();
+        let front = report.times.iter().take(3).map(|it| it.1.as_secs_f64()).sum();
+        let (files, cached) = report.files;
+        show(&format!(
+            "{:#}\n",
+            json!({
+                "output": report.output.as_ref().map(|it| it.display().to_string()),
+                "text": report.text,
+                "times_ms": times,
+                "front_ms": ms(front),
+                "total_ms": ms(total),
+                "kernels": report.kernels,
+                "files": files,
+                "files_cached": cached,
+                "constant_bytes": report.constants,
+                "peak_bytes": process::peak_memory(),
+            })
+        ));
+        return Ok(Outcome::Good);
+    }
+    if let Some(text) = &report.text {
+        show(text);
+    } else if let (Some(path), false) = (&report.output, style.quiet) {
+        let (files, cached) = report.files;
+        eprintln!(
+            "{} in {total:.2} s ({} kernels; {files} files, {cached} of them compiled before)",
+            path.display(),
+            report.kernels
+        );
+    }
+    Ok(Outcome::Good)
+}

@@ -1,0 +1,11 @@
+//! What `cargo xtask` asks of the compiler: looking at passes and sizes, chapters of the book.
+//!
+//! Everything here gives text; the binary prints it.
+
+mod docs;
+mod pipeline;
+mod sizes;
+
+pub use docs::{Chapter, chapters};
+pub use pipeline::{PipelineOptions, Shown, pipeline};
+pub use sizes::{SizeTask, size};

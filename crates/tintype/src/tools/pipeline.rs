@@ -1,0 +1,237 @@
+//! Running passes under observation.
+
+use std::{
+    fmt::Write,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use catalog::{Phase, Pipeline, find_pass, passes};
+use db::{Source, Watch};
+use diag::{Diag, codes, suggest};
+use pass::{Recorder, Select, parse_repro};
+use toolchain::TargetCpu;
+
+use crate::{
+    Failure, files,
+    locate::locate,
+    session::{Session, Settings, map, open, write_repro},
+};
+
+/// What to run and what to show.
+#[derive(Clone, Debug, Default)]
+pub struct PipelineOptions {
+    /// An archive or an IR text.
+    pub input: PathBuf,
+    /// After which passes the program is shown: `all`, `changed`, or names.
+    pub dump_after: Option<String>,
+    /// Before which passes the program is shown.
+    pub dump_before: Option<String>,
+    /// The first phase to run.
+    pub from: Option<String>,
+    /// The last phase to run.
+    pub to: Option<String>,
+    /// The pass to stop after.
+    pub until: Option<String>,
+    /// Where texts are written instead of being shown.
+    pub dump_dir: Option<PathBuf>,
+    /// The passes, instead of the default ones.
+    pub pipeline: Option<String>,
+    /// The machine to compile for.
+    pub target_cpu: TargetCpu,
+    /// Whether to show how long each pass took.
+    pub time: bool,
+    /// Whether to verify after each pass.
+    pub verify_each: bool,
+    /// Whether to evaluate after each pass and compare.
+    pub validate_each: bool,
+    /// What inputs are made from, for that.
+    pub seed: u64,
+}
+
+/// What a run shows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Shown {
+    /// The texts that were asked for, or the last one.
+    pub text: String,
+    /// The table of passes.
+    pub table: String,
+}
+
+/// Runs passes over a program.
+pub fn pipeline(options: &PipelineOptions) -> Result<Shown, Failure> {
+    let is_text = options.input.extension().is_some_and(|it| it == "ir");
+    if !is_text {
+        let file = Arc::new(map(&options.input)?);
+        let opened = open(&options.input, &file)?;
+        return run(options, Source::Export(opened.program), None);
+    }
+    let text = std::fs::read_to_string(&options.input)
+        .map_err(|error| Failure::io(&options.input, &error))?;
+    let name = options.input.display().to_string();
+    let source = Source::Module { name: name.clone(), text: text.as_str().into() };
+    run(options, source, Some((&name, &text))).map_err(|mut failure| {
+        failure.sources.add(name.clone(), text.clone());
+        failure
+    })
+}
+
+fn run(
+    options: &PipelineOptions,
+    source: Source,
+    text: Option<(&str, &str)>,
+) -> Result<Shown, Failure> {
+    let replay = match text {
+        Some((_, text)) => parse_repro(text)?,
+        None => pass::Replay::default(),
+    };
+    let phase = |name: &Option<String>| match name {
+        Some(it) => known_phase(it).map(Some),
+        None => Ok(None),
+    };
+    let replayed = phase(&replay.phase)?;
+    let from = phase(&options.from)?.or(replayed).unwrap_or(Phase::Aten);
+    let to = phase(&options.to)?.or(replayed).unwrap_or(Phase::Wrapper);
+    // A reproducer says which passes were still to run in its phase.
+    let pipeline = match (&options.pipeline, replayed, &replay.passes) {
+        (Some(it), _, _) => Some(it.clone()),
+        (None, Some(phase), Some(passes)) => {
+            let mut pipeline = Pipeline::standard();
+            pipeline.set_steps(phase, pass::parse_steps(passes, passes_of_all())?);
+            Some(pipeline.to_string())
+        }
+        (None, _, _) => None,
+    };
+    for names in [&options.dump_after, &options.dump_before, &options.until].into_iter().flatten() {
+        known_passes(names)?;
+    }
+    let settings = Settings {
+        target_cpu: &options.target_cpu,
+        pipeline: pipeline.as_deref().map(|it| ("the pipeline", it)),
+    };
+    // What is read from text may start at any level, and only what it says is run.
+    let first = if text.is_some() { from } else { Phase::Aten };
+    let session = Session::new(source, (first, to), &settings)?;
+    let imported = db::import(&session.db, session.archive);
+    if imported.failed() {
+        return Err(session.check(Phase::Aten).err().unwrap_or_default());
+    }
+
+    let start = Instant::now();
+    let clock = || start.elapsed();
+    let select = |it: &Option<String>| it.as_deref().map_or(Select::Nothing, Select::parse);
+    let mut recorder = Recorder::new(
+        select(&options.dump_before),
+        select(&options.dump_after),
+        options.time.then_some(&clock as &dyn Fn() -> Duration),
+    );
+    let watch = Watch {
+        from,
+        to,
+        until: options.until.clone(),
+        verify_each: options.verify_each,
+        validate_each: options.validate_each.then_some(options.seed),
+    };
+    let mut last = Vec::new();
+    let mut failure = Failure::default();
+    for function in &imported.functions {
+        match db::observe(&session.db, *function, &watch, &mut recorder) {
+            Ok(unit) => last.push(unit.print()),
+            Err(found) => {
+                let origins = function.origins(&session.db);
+                for diag in found.diags {
+                    failure.diags.push(locate(diag, origins, &mut failure.sources));
+                }
+                failure.repro = failure.repro.or_else(|| write_repro(&found.repro));
+            }
+        }
+    }
+    let shown = show(options, &recorder, &last)?;
+    if failure.diags.is_empty() {
+        return Ok(shown);
+    }
+    // What came before the failure helps to understand it.
+    if !shown.text.is_empty() {
+        failure.sources.add("", "");
+    }
+    Err(failure)
+}
+
+fn show(
+    options: &PipelineOptions,
+    recorder: &Recorder<'_>,
+    last: &[String],
+) -> Result<Shown, Failure> {
+    let mut res = Shown { table: table(recorder), ..Shown::default() };
+    if let Some(folder) = &options.dump_dir {
+        let write = |name: &str, text: &str| {
+            let path = folder.join(name);
+            files::replace(&path, text.as_bytes()).map_err(|error| Failure::io(&path, &error))
+        };
+        std::fs::create_dir_all(folder).map_err(|error| Failure::io(folder, &error))?;
+        for dump in &recorder.dumps {
+            write(&dump.file_name, &dump.text)?;
+        }
+        write("last.ir", &last.join("\n"))?;
+        return Ok(res);
+    }
+    let is_asked = options.dump_after.is_some() || options.dump_before.is_some();
+    res.text = match is_asked {
+        true => {
+            let texts = recorder.dumps.iter();
+            texts.map(|it| format!("// ---- {}\n{}", it.file_name, it.text)).collect()
+        }
+        false => last.join("\n"),
+    };
+    Ok(res)
+}
+
+fn table(recorder: &Recorder<'_>) -> String {
+    let mut text = String::new();
+    for it in &recorder.records {
+        let time = it.time.map_or(String::new(), |it| format!("{:9.3} ms  ", it.as_secs_f64() * 1e3));
+        let changed = if it.changed { "changed" } else { "-" };
+        let (before, after) = it.ops;
+        // Writing to a string does not fail.
+        let _ = write!(text, "{:8} {time}{changed:7}  {before:5} -> {after:5} ops  {}", it.phase, it.step);
+        for (name, count) in &it.counts {
+            let _ = write!(text, "  {name}: {count}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn passes_of_all() -> &'static [&'static pass::PassDef] {
+    passes()
+}
+
+fn known_phase(name: &str) -> Result<Phase, Diag> {
+    let all = Phase::ALL.map(Phase::name);
+    Phase::parse(name).ok_or_else(|| {
+        let diag = Diag::error(&codes::PIPELINE, format!("no phase is called `{name}`"));
+        match suggest(name, all) {
+            Some(it) => diag.note(format!("did you mean `{it}`?")),
+            None => diag.note(format!("there is: {}", all.join(", "))),
+        }
+    })
+}
+
+/// Checks names of passes, as `all`, `changed`, or names between commas.
+fn known_passes(names: &str) -> Result<(), Diag> {
+    if names == "all" || names == "changed" {
+        return Ok(());
+    }
+    for name in names.split(',').map(str::trim) {
+        if find_pass(name).is_none() {
+            let diag = Diag::error(&codes::PIPELINE, format!("no pass is called `{name}`"));
+            let known = passes().iter().map(|it| it.name);
+            return Err(match suggest(name, known.clone()) {
+                Some(it) => diag.note(format!("did you mean `{it}`?")),
+                None => diag.note(format!("there is: {}", known.collect::<Vec<_>>().join(", "))),
+            });
+        }
+    }
+    Ok(())
+}
