@@ -50,6 +50,7 @@ static SAME: PassDef = PassDef::new("same", "", "", same);
 static FAILS: PassDef = PassDef::new("fails", "", "", |_, _| {
     Err(vec![Diag::error(&codes::UNSUPPORTED, "cannot\ndo it")])
 });
+#[expect(clippy::panic, reason = "what the runner has to catch")]
 static PANICS: PassDef = PassDef::new("panics", "", "", |_, _| panic!("a bug in {}", "here"));
 static BREAKS: PassDef = PassDef::new("breaks", "", "", |unit, _| {
     with_functions(unit, |it| it.body.root.yields = vec![ValueId(7)])
@@ -65,7 +66,7 @@ static STRICT: PassDef = PassDef {
 };
 
 fn unit() -> Unit {
-    Unit { functions: parse_module("test", TEXT, &tensor::ops()).unwrap() }
+    Unit { functions: parse_module("test", TEXT, &tensor::ops()).expect("the text is right") }
 }
 
 fn run(
@@ -82,7 +83,7 @@ fn run(
 }
 
 fn failure(passes: &[&'static PassDef], verify_each: bool, validate: bool) -> Failure {
-    run(passes, verify_each, validate).unwrap_err()
+    run(passes, verify_each, validate).expect_err("a pass goes wrong")
 }
 
 fn messages(failure: &Failure) -> Vec<&str> {

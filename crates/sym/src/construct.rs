@@ -110,13 +110,13 @@ impl Expr {
         raw(Fun::Abs, &[&positive]).scaled(content)
     }
 
-    /// The power with a natural exponent; a negative constant gives [`Expr::undefined`].
+    /// The power with a natural exponent; with a negative one it has no value.
     pub fn pow_by_natural(&self, exponent: &Expr) -> Expr {
         if unusable(&[self, exponent]) {
             return Expr::undefined();
         }
         match (self.as_int(), exponent.as_int()) {
-            (_, Some(..=-1)) => Expr::undefined(),
+            (_, Some(..=-1)) => raw(Fun::Pow, &[self, exponent]),
             (_, Some(0)) | (Some(1), _) => Expr::int(1),
             (_, Some(1)) => self.clone(),
             (Some(base @ (0 | -1)), Some(power)) => {

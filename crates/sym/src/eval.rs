@@ -287,16 +287,8 @@ fn eval_function(call: &Call, f: Binding<'_>) -> Result<Wide, EvalError> {
         Fun::Lt => truth(arg(0)?.compare(arg(1)?).is_some_and(|it| it.is_lt())),
         Fun::Eq => truth(arg(0)?.compare(arg(1)?).is_some_and(|it| it.is_eq())),
         Fun::Not => truth(!arg(0)?.is_true()),
-        Fun::And => {
-            let all = (0..call.args.len())
-                .try_fold(true, |so_far, at| Ok(so_far && arg(at)?.is_true()))?;
-            truth(all)
-        }
-        Fun::Or => {
-            let any = (0..call.args.len())
-                .try_fold(false, |so_far, at| Ok(so_far || arg(at)?.is_true()))?;
-            truth(any)
-        }
+        Fun::And => decided_by(false, (0..call.args.len()).map(arg)),
+        Fun::Or => decided_by(true, (0..call.args.len()).map(arg)),
         Fun::Where => arg(if arg(0)?.is_true() { 1 } else { 2 }),
         Fun::Dense => {
             let values: Result<Vec<i64>, EvalError> = (0..call.args.len())
@@ -331,6 +323,23 @@ fn eval_function(call: &Call, f: Binding<'_>) -> Result<Wide, EvalError> {
         Fun::RoundToInt => rounded(real(0)?.round_ties_even()),
         Fun::Opaque(unary) => float(eval_unary(unary, real(0)?)),
     }
+}
+
+/// One operand decides alone; so the order of operands, which is not that of the source, does not
+/// matter, and `x != 0 and y//x == 1` has a value for every `x`.
+fn decided_by(
+    decisive: bool,
+    operands: impl Iterator<Item = Result<Wide, EvalError>>,
+) -> Result<Wide, EvalError> {
+    let mut failure = None;
+    for operand in operands {
+        match operand {
+            Ok(it) if it.is_true() == decisive => return Ok(Wide::Int(decisive.into())),
+            Ok(_) => {}
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    failure.map_or(Ok(Wide::Int((!decisive).into())), Err)
 }
 
 fn eval_power(base: i128, exponent: i128) -> Result<i128, EvalError> {

@@ -57,7 +57,11 @@ impl Compared {
 }
 
 /// Compares outputs with those that are wanted, by position.
-pub fn compare(found: &[Tensor], wanted: &[(usize, Tensor)], tolerance: Tolerance) -> Vec<Compared> {
+pub fn compare(
+    found: &[Tensor],
+    wanted: &[(usize, Tensor)],
+    tolerance: Tolerance,
+) -> Vec<Compared> {
     wanted
         .iter()
         .map(|(index, wanted)| match found.get(*index) {
@@ -165,11 +169,7 @@ struct Elements {
 
 fn elements(tensor: &Tensor) -> Option<Elements> {
     let runtime = tensor.dtype();
-    Some(Elements {
-        tensor: tensor.contiguous().ok()?,
-        runtime,
-        dtype: compiler_dtype(runtime)?,
-    })
+    Some(Elements { tensor: tensor.contiguous().ok()?, runtime, dtype: compiler_dtype(runtime)? })
 }
 
 impl Elements {
@@ -236,7 +236,9 @@ mod tests {
     #[test]
     fn what_differs_is_named() {
         let text = check(floats(&[1.0, 2.0]), floats(&[1.0, 3.0]));
-        assert!(text.contains("1 of 2 (largest 1.000e0)") && text.contains("at [1]: 2.0, wanted 3.0"));
+        assert!(
+            text.contains("1 of 2 (largest 1.000e0)") && text.contains("at [1]: 2.0, wanted 3.0")
+        );
         let text = check(floats(&[1.0]), floats(&[f32::NAN]));
         assert!(text.contains("1 of 1 (largest inf)"), "{text}");
         let text = check(Tensor::scalar(1_i32), Tensor::scalar(1_i64));

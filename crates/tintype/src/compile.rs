@@ -10,14 +10,16 @@ use std::{
 use catalog::Phase;
 use db::Source;
 use diag::{Diag, codes};
+use emit::HostInfo;
 use ir::Function;
+use pass::Unit;
 use toolchain::{Cache, Compiler, Library, TargetCpu, Toolchain};
 
 use crate::{
     Failure,
     constants::{Evaluator, Layout, boundary_type},
     files,
-    session::{Session, Settings, map, open},
+    session::{Opened, Session, Settings, map, open},
     sources, tree,
 };
 
@@ -43,15 +45,8 @@ pub enum Emit {
 
 impl Emit {
     /// All of them, in the order of the road.
-    pub const ALL: [Emit; 7] = [
-        Emit::Aten,
-        Emit::Tensor,
-        Emit::Loops,
-        Emit::Wrapper,
-        Emit::Cpp,
-        Emit::So,
-        Emit::Package,
-    ];
+    pub const ALL: [Emit; 7] =
+        [Emit::Aten, Emit::Tensor, Emit::Loops, Emit::Wrapper, Emit::Cpp, Emit::So, Emit::Package];
 
     /// Its name in `--emit`.
     pub fn name(self) -> &'static str {
@@ -77,7 +72,9 @@ impl FromStr for Emit {
 
     fn from_str(name: &str) -> Result<Emit, Diag> {
         let found = Emit::ALL.into_iter().find(|it| it.name() == name);
-        found.ok_or_else(|| Diag::error(&codes::USAGE, format!("nothing called `{name}` is emitted")))
+        found.ok_or_else(|| {
+            Diag::error(&codes::USAGE, format!("nothing called `{name}` is emitted"))
+        })
     }
 }
 
@@ -192,10 +189,6 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     clock.start(Stage::Read);
     let file = Arc::new(map(&options.input)?);
     let opened = open(&options.input, &file)?;
-    let settings = Settings {
-        target_cpu: &options.target_cpu,
-        pipeline: options.pipeline.as_deref().map(|it| ("the pipeline", it)),
-    };
     // A compiler that is not there is said before any work.
     let toolchain = match options.emit {
         Emit::So | Emit::Package => Some(toolchain(options)?),
@@ -203,6 +196,10 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     };
 
     clock.start(Stage::Lower);
+    let settings = Settings {
+        target_cpu: &options.target_cpu,
+        pipeline: options.pipeline.as_deref().map(|it| ("the pipeline", it)),
+    };
     let source = Source::Export(Arc::clone(&opened.program));
     let session = Session::new(source, (Phase::Aten, last_phase(options.emit)), &settings)?;
     let mut report = Report {
@@ -218,79 +215,105 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
         let text = text(&session, options.emit);
         clock.start(Stage::Write);
         match &options.output {
-            Some(path) => files::replace(path, text.as_bytes())
-                .map_err(|error| Failure::io(path, &error))?,
+            Some(path) => {
+                files::replace(path, text.as_bytes()).map_err(|error| Failure::io(path, &error))?
+            }
             None => report.text = Some(text),
         }
-        clock.stop();
-        report.times = clock.times;
-        return Ok(report);
-    }
-
-    clock.start(Stage::Print);
-    let program = db::program(&session.db, session.archive);
-    let kernels: Vec<&Function> = program.kernels.iter().map(|it| &**it).collect();
-    // What is written in place shows once the program is functional, and not before.
-    let functional = session.after(Phase::Aten);
-    let functional = functional.first().and_then(|it| it.main());
-    let ([unit], Some(main), Some(functional)) =
-        (&program.units[..], program.units.first().and_then(|it| it.main()), functional)
-    else {
-        let message = "programs with control flow are not printed yet";
-        return Err(Failure::new(&codes::UNSUPPORTED, message));
-    };
-    let layout = Layout::new(main, functional, &opened.weights)?;
-    let specs = &db::import(&session.db, session.archive).specs;
-    let spec = |it: &Option<String>| it.clone().unwrap_or_default();
-    let name = model_name(&options.input);
-    let specs = (spec(&specs.0), spec(&specs.1));
-    let info = sources::host_info(&name, functional, (&specs.0, &specs.1), &layout);
-    let files = sources::print(&info, main, &kernels);
-    (report.kernels, report.files.0, report.constants) = (kernels.len(), files.len(), layout.size);
-
-    let output = options.output.as_deref().ok_or_else(|| {
-        Failure::new(&codes::USAGE, format!("--emit {} needs an output", options.emit.name()))
-    })?;
-    let evaluator = Evaluator::new(&file, &opened.weights, unit);
-    let Some(toolchain) = toolchain else {
-        clock.start(Stage::Write);
-        let tree = tree::Tree { name: &name, sources: &files, cpu: &options.target_cpu };
-        tree.write(output, &evaluator.blob(&layout)?)?;
-        clock.stop();
-        report.times = clock.times;
-        return Ok(report);
-    };
-
-    clock.start(Stage::Build);
-    let units = sources::units(&files, &options.target_cpu);
-    // The host compilers are processes: computing constants fits beside them.
-    let (built, blob) = std::thread::scope(|scope| {
-        let building = scope.spawn(|| build(&toolchain, &units));
-        let blob = evaluator.blob(&layout);
-        let built = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (built, blob)
-    });
-    let (library, cached) = built?;
-    let blob = blob?;
-    report.files.1 = cached;
-
-    clock.start(Stage::Write);
-    match options.emit {
-        Emit::So => package::write_library(output, &library.bytes, &blob)?,
-        _ => {
-            let host = files.first().map_or("", |it| &it.text);
-            let model = package::Model {
-                blob,
-                source: host,
-                signature: Some(signature(&info, main, &options.target_cpu)),
-                ..package::Model::new(&library.bytes)
-            };
-            package::write_package(output, &model)?;
+    } else {
+        clock.start(Stage::Print);
+        let output = options.output.as_deref().ok_or_else(|| {
+            Failure::new(&codes::USAGE, format!("--emit {} needs an output", options.emit.name()))
+        })?;
+        let printed = Printed::new(&session, &options.input, &opened)?;
+        (report.kernels, report.files.0) = (printed.kernels, printed.files.len());
+        report.constants = printed.layout.size;
+        let evaluator = Evaluator::new(&file, &opened.weights, printed.unit);
+        match toolchain {
+            Some(it) => {
+                report.files.1 = printed.build(&mut clock, options, output, &it, evaluator)?
+            }
+            None => {
+                clock.start(Stage::Write);
+                let (name, sources) = (&printed.info.name, &printed.files[..]);
+                let tree = tree::Tree { name, sources, cpu: &options.target_cpu };
+                tree.write(output, &evaluator.blob(&printed.layout)?)?;
+            }
         }
     }
     clock.stop();
     report.times = clock.times;
     Ok(report)
+}
+
+/// A program as C++.
+struct Printed<'a> {
+    /// The model's functions.
+    unit: &'a Unit,
+    main: &'a Function,
+    layout: Layout,
+    info: HostInfo,
+    files: Vec<sources::Source>,
+    kernels: usize,
+}
+
+impl<'a> Printed<'a> {
+    fn new(session: &'a Session, path: &Path, opened: &Opened<'_>) -> Result<Printed<'a>, Failure> {
+        let program = db::program(&session.db, session.archive);
+        let kernels: Vec<&Function> = program.kernels.iter().map(|it| &**it).collect();
+        // What is written in place shows once the program is functional, and not before.
+        let functional = session.after(Phase::Aten);
+        let functional = functional.first().and_then(|it| it.main());
+        let ([unit], Some(main), Some(functional)) =
+            (&program.units[..], program.units.first().and_then(|it| it.main()), functional)
+        else {
+            let message = "programs with control flow are not printed yet";
+            return Err(Failure::new(&codes::UNSUPPORTED, message));
+        };
+        let layout = Layout::new(main, functional, &opened.weights)?;
+        let specs = &db::import(&session.db, session.archive).specs;
+        let specs = (specs.0.as_deref(), specs.1.as_deref());
+        let specs = (specs.0.unwrap_or_default(), specs.1.unwrap_or_default());
+        let info = sources::host_info(&model_name(path), functional, specs, &layout);
+        let files = sources::print(&info, main, &kernels);
+        Ok(Printed { unit, main, layout, info, files, kernels: kernels.len() })
+    }
+
+    /// Builds a library or package; gives how many files were in the cache.
+    fn build(
+        &self,
+        clock: &mut Clock<'_>,
+        options: &CompileOptions,
+        output: &Path,
+        toolchain: &Toolchain,
+        evaluator: Evaluator<'_>,
+    ) -> Result<usize, Failure> {
+        clock.start(Stage::Build);
+        let cpu = &options.target_cpu;
+        let units = sources::units(&self.files, cpu);
+        // The host compilers are processes: computing constants fits beside them.
+        let (built, blob) = std::thread::scope(|scope| {
+            let building = scope.spawn(|| build(toolchain, &units));
+            let blob = evaluator.blob(&self.layout);
+            let built = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            (built, blob)
+        });
+        let (library, cached) = built?;
+        let blob = blob?;
+        clock.start(Stage::Write);
+        if options.emit == Emit::So {
+            package::write_library(output, &library.bytes, &blob)?;
+            return Ok(cached);
+        }
+        let model = package::Model {
+            blob,
+            source: self.files.first().map_or("", |it| &it.text),
+            signature: Some(signature(&self.info, self.main, cpu)),
+            ..package::Model::new(&library.bytes)
+        };
+        package::write_package(output, &model)?;
+        Ok(cached)
+    }
 }
 
 fn toolchain(options: &CompileOptions) -> Result<Toolchain, Failure> {
@@ -340,7 +363,7 @@ fn model_name(path: &Path) -> String {
 }
 
 /// What the package says of the model to those who do not load it.
-fn signature(info: &emit::HostInfo, main: &Function, cpu: &TargetCpu) -> package::Signature {
+fn signature(info: &HostInfo, main: &Function, cpu: &TargetCpu) -> package::Signature {
     let tensors = |entries: &[emit::IoEntry]| {
         let tensor = |it: &emit::IoEntry| {
             let ty = boundary_type(&ir::Type::Tensor(it.ty.clone()));

@@ -189,9 +189,9 @@ fn stored_as(ty: &TensorType, weight: &WeightRef) -> bool {
     let Some((shape, strides)) = numbers(ty) else { return false };
     let dims = shape.iter().zip(&strides).zip(&weight.strides);
     shape.len() == weight.strides.len()
-        && dims.into_iter().all(|((size, stride), stored)| {
-            *size <= 1 || i64::try_from(*stride) == Ok(*stored)
-        })
+        && dims
+            .into_iter()
+            .all(|((size, stride), stored)| *size <= 1 || i64::try_from(*stride) == Ok(*stored))
 }
 
 fn storage_len(weights: &Weights<'_>, id: StorageId) -> u64 {
@@ -240,7 +240,11 @@ const MAX_DEPTH: usize = 16;
 
 impl<'a> Evaluator<'a> {
     /// For the functions that passes set aside in `unit`.
-    pub(crate) fn new(map: &Arc<Mapped>, weights: &'a Weights<'a>, unit: &'a Unit) -> Evaluator<'a> {
+    pub(crate) fn new(
+        map: &Arc<Mapped>,
+        weights: &'a Weights<'a>,
+        unit: &'a Unit,
+    ) -> Evaluator<'a> {
         Evaluator { map: share(map), weights, unit, computed: BTreeMap::new() }
     }
 
@@ -413,7 +417,8 @@ mod tests {
     #[test]
     fn elements_are_put_at_their_strides() {
         let elements = [0, 1, 2, 3, 4, 5];
-        let out = |shape: &[i64], strides: &[i64]| laid_out(&elements, &ty(shape, strides)).unwrap();
+        let out =
+            |shape: &[i64], strides: &[i64]| laid_out(&elements, &ty(shape, strides)).unwrap();
         assert_eq!(*out(&[2, 3], &[3, 1]), elements);
         assert_eq!(*out(&[2, 3], &[1, 2]), [0, 3, 1, 4, 2, 5]);
         assert_eq!(*out(&[3, 2], &[3, 1]), [0, 1, 0, 2, 3, 0, 4, 5]);

@@ -63,9 +63,7 @@ fn random(info: &TensorInfo, shape: &[usize], seed: u64) -> Result<Tensor, Failu
     for _ in 0..numel {
         let elem = match compiled.kind() {
             ir::DTypeKind::Float => ir::scalar::Elem::Float(random.normal()),
-            ir::DTypeKind::Complex => {
-                ir::scalar::Elem::Complex(random.normal(), random.normal())
-            }
+            ir::DTypeKind::Complex => ir::scalar::Elem::Complex(random.normal(), random.normal()),
             _ => ir::scalar::Elem::Int(i128::from(random.next() & 1)),
         };
         ir::scalar::store(compiled, elem, &mut bytes);
@@ -120,8 +118,7 @@ pub(crate) fn gather(view: &WeightRef, storage: &[u8]) -> Result<Tensor, Failure
     let dtype = values::stored_dtype(view.dtype).and_then(values::runtime_dtype);
     let bad = || Failure::new(&codes::WEIGHT, format!("a tensor of {} is not read", view.dtype));
     let dtype = dtype.ok_or_else(bad)?;
-    let shape: Vec<usize> =
-        view.sizes.iter().map(|it| usize::try_from(*it).unwrap_or(0)).collect();
+    let shape: Vec<usize> = view.sizes.iter().map(|it| usize::try_from(*it).unwrap_or(0)).collect();
     Ok(Tensor::from_bytes(dtype, &shape, &dense(view, storage).ok_or_else(bad)?)?)
 }
 

@@ -53,8 +53,9 @@ pub fn interpret(path: &Path, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure>
         let message = format!("{} inputs are given, {left} too many", inputs.len());
         return Err(Failure::new(&codes::INPUT, message));
     }
-    let results = interp::run(main, &args, &BTreeMap::new())
-        .map_err(|it| Diag::error(&codes::INPUT, format!("the program cannot be evaluated: {it}")))?;
+    let results = interp::run(main, &args, &BTreeMap::new()).map_err(|it| {
+        Diag::error(&codes::INPUT, format!("the program cannot be evaluated: {it}"))
+    })?;
     let mut outputs = Vec::new();
     for (output, value) in main.outputs.iter().zip(results) {
         if matches!(output.kind, OutputKind::Mutates(_)) {

@@ -20,9 +20,8 @@ pub struct TensorFile {
 impl TensorFile {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<TensorFile, Failure> {
-        let bad = |reason: String| {
-            Failure::new(&codes::INPUT, format!("{}: {reason}", path.display()))
-        };
+        let bad =
+            |reason: String| Failure::new(&codes::INPUT, format!("{}: {reason}", path.display()));
         let map = import::Mapped::open(path).map_err(|it| Failure::io(path, &it))?;
         let file = SafeTensors::deserialize(&map)
             .map_err(|it| bad(format!("is not a readable safetensors file: {it}")))?;

@@ -51,9 +51,8 @@ pub(crate) fn to_host(tensor: &Tensor) -> Result<HostTensor, Failure> {
 
 /// A tensor from the interpreter.
 pub(crate) fn to_tensor(tensor: &HostTensor) -> Result<Tensor, Failure> {
-    let dtype = runtime_dtype(tensor.dtype).ok_or_else(|| {
-        Failure::new(&codes::INPUT, format!("{} is not supported", tensor.dtype))
-    })?;
+    let dtype = runtime_dtype(tensor.dtype)
+        .ok_or_else(|| Failure::new(&codes::INPUT, format!("{} is not supported", tensor.dtype)))?;
     let shape: Vec<usize> =
         tensor.shape.iter().map(|it| usize::try_from(*it).unwrap_or(0)).collect();
     Ok(Tensor::from_bytes(dtype, &shape, &tensor.bytes)?)

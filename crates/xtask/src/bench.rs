@@ -137,9 +137,7 @@ impl Measure<'_> {
         let report: Value = serde_json::from_slice(&output.stdout)?;
         let number = |key: &str| report.get(key).and_then(Value::as_f64).unwrap_or(f64::NAN);
         let (median, first, load) = (number("median_ms"), number("first_ms"), number("load_ms"));
-        println!(
-            "{name:24} median {median:9.4} ms   first {first:9.3} ms   load {load:8.3} ms"
-        );
+        println!("{name:24} median {median:9.4} ms   first {first:9.3} ms   load {load:8.3} ms");
         Ok(json!({ "model": name, "report": report }))
     }
 

@@ -53,9 +53,8 @@ fn wanted() -> Result<BTreeMap<PathBuf, String>> {
         res.insert(Path::new(GENERATED).join(path), field("text")?.to_owned());
     }
     let summary = repo::read(Path::new(SUMMARY))?;
-    let (written, _) = summary
-        .split_once(PART)
-        .with_context(|| format!("{SUMMARY} has no part `{PART}`"))?;
+    let (written, _) =
+        summary.split_once(PART).with_context(|| format!("{SUMMARY} has no part `{PART}`"))?;
     res.insert(SUMMARY.into(), format!("{written}{PART}\n\n{list}"));
     Ok(res)
 }

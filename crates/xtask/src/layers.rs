@@ -113,10 +113,7 @@ static OUTSIDE: &[(&str, Place)] = &[
     ("libloading", Place::Only(&["runtime"])),
     ("libm", Place::Only(&["ir"])),
     ("memmap2", Place::Only(&["import", "runtime", "tintype"])),
-    (
-        "petgraph",
-        Place::Only(&["aten-passes", "tensor-passes", "loops-passes", "wrapper-passes"]),
-    ),
+    ("petgraph", Place::Only(&["aten-passes", "tensor-passes", "loops-passes", "wrapper-passes"])),
     ("proptest", Place::Tests),
     // Where work is wide: evaluating tensors, and compiling.
     ("rayon", Place::Only(&["tensor", "db", "tintype"])),

@@ -45,7 +45,9 @@ pub(crate) fn anchors(text: &str) -> Vec<String> {
             .collect();
         let repeats = res
             .iter()
-            .filter(|it| **it == slug || it.strip_prefix(&format!("{slug}-")).is_some_and(is_number))
+            .filter(|it| {
+                **it == slug || it.strip_prefix(&format!("{slug}-")).is_some_and(is_number)
+            })
             .count();
         res.push(if repeats == 0 { slug } else { format!("{slug}-{repeats}") });
     }
@@ -157,10 +159,13 @@ mod tests {
         };
         let text = "[a](there.md#there) [b](there.md#gone)\n[c](gone.md) [d](../../out.md)\n";
         let wrong = check(Path::new("book/x.md"), text, &read);
-        assert_eq!(wrong, [
-            "book/x.md:1: book/there.md has no heading `#gone`",
-            "book/x.md:2: `gone.md` is not there",
-            "book/x.md:2: `../../out.md` leaves the repository",
-        ]);
+        assert_eq!(
+            wrong,
+            [
+                "book/x.md:1: book/there.md has no heading `#gone`",
+                "book/x.md:2: `gone.md` is not there",
+                "book/x.md:2: `../../out.md` leaves the repository",
+            ]
+        );
     }
 }

@@ -120,11 +120,10 @@ mod tests {
     #[test]
     fn what_is_untidy_is_found() {
         assert_eq!(spaces("a\nb\n"), Vec::<String>::new());
-        assert_eq!(spaces("a \n\tb"), [
-            "line 1 ends in a space",
-            "line 2 has a tab",
-            "does not end in one newline"
-        ]);
+        assert_eq!(
+            spaces("a \n\tb"),
+            ["line 1 ends in a space", "line 2 has a tab", "does not end in one newline"]
+        );
         assert_eq!(rust("fn f() {}\n"), ["does not begin with `//!`: say what it is for"]);
         let text = "include_str!(\"../../x.md\")";
         assert!(paths(Path::new("crates/a/b.rs"), text).is_empty());

@@ -2,7 +2,7 @@
 
 use aten::{Schema, Slot};
 use diag::{Diag, codes};
-use ir::{Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, ValueId};
+use ir::{Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, Type, ValueId};
 use rustc_hash::FxHashMap;
 use sym::{Answer, Expr, Facts};
 
@@ -256,6 +256,29 @@ impl<'r, 'a> Cx<'r, 'a> {
     /// How many results there are.
     pub(crate) fn results(&self) -> usize {
         self.op.results as usize
+    }
+
+    /// The places where a mask holds, one per row. Their number is `count`, a symbol that this
+    /// defines.
+    pub(crate) fn nonzero(&mut self, mask: ValueId, count: &Expr) -> Result<ValueId> {
+        let shape = vec![count.clone(), Expr::int(self.rank(mask) as i64)];
+        let def = aten::lookup("nonzero").ok_or_else(|| self.error("there is no `nonzero`"))?;
+        let stated = Some(vec![Type::tensor(DType::I64, shape)]);
+        let made = self.rw.new.push_stated(def, [mask.into()], Vec::new(), stated)?;
+        Ok(made[0])
+    }
+
+    /// Defines a size that data decides, where it is a symbol, as the number that `f` computes.
+    pub(crate) fn bind_size(
+        &mut self,
+        size: &Expr,
+        f: impl FnOnce(&mut Self) -> Result<ValueId>,
+    ) -> Result<()> {
+        let Some(symbol) = size.as_sym().filter(|it| it.starts_with('u')) else { return Ok(()) };
+        let symbol = symbol.to_owned();
+        let value = f(self)?;
+        aten::BindSymbol::build(&mut self.rw.new, value, symbol)?;
+        Ok(())
     }
 
     /// Whether anything reads a result.

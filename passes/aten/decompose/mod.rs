@@ -28,6 +28,7 @@ pub const KEPT: &[&str] = &[
     "aten.cond",
     "aten.make_none",
     "aten.make_number",
+    "aten.nonzero",
     "aten.subgraph",
     "aten.while_loop",
 ];
@@ -109,11 +110,11 @@ impl<'a> Decompose<'a> {
             return;
         }
         let name = op.def.0.name;
-        if KEPT.contains(&name) {
+        let rule = name.strip_prefix("aten.").and_then(rules::find);
+        if rule.is_none() && KEPT.contains(&name) {
             self.keep(op);
             return;
         }
-        let rule = name.strip_prefix("aten.").and_then(rules::find);
         let (Some(rule), Some(schema)) = (rule, aten::schema(op.def)) else {
             self.unsupported.count(name, op.origin);
             return;

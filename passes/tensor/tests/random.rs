@@ -65,11 +65,11 @@ fn sizes(shape: &[i64]) -> Vec<Expr> {
 }
 
 fn shape_of(b: &Builder<'_>, x: ValueId) -> Vec<i64> {
-    b.ty(x).as_tensor().and_then(ir::TensorType::static_shape).unwrap()
+    b.ty(x).as_tensor().and_then(ir::TensorType::static_shape).expect("sizes are numbers here")
 }
 
 fn dtype_of(b: &Builder<'_>, x: ValueId) -> DType {
-    b.ty(x).dtype().unwrap()
+    b.ty(x).dtype().expect("values are tensors here")
 }
 
 fn number(random: &mut Random, dtype: DType) -> Number {
@@ -124,7 +124,7 @@ fn op(b: &mut Builder<'_>, random: &mut Random, values: &[ValueId]) -> Result<Va
             tensor::Flip::build(b, x, dims[..n].to_vec())?
         }
         6 => {
-            let xs = vec![x, random.pick(values), random.pick(values)];
+            let xs = [x, random.pick(values), random.pick(values)];
             let n = 1 + random.below(3);
             tensor::Concat::build(b, xs[..n].to_vec(), random.below(rank.max(1)) as i64)?
         }

@@ -53,18 +53,21 @@ fn program(cases: &[(Expr, Vec<(Point, i64)>)], facts: &Facts) -> String {
         let cpp = to_cpp(expr, facts, &|it| it.to_owned());
         writeln!(text, "// {expr}\nstatic tt_int f{at}({names}) {{ return {cpp}; }}").unwrap();
         for (point, expected) in points {
-            let args: Vec<String> = point.iter().map(i64::to_string).collect();
-            let args = args.join(", ");
-            let expected = match *expected {
-                i64::MIN => "-9223372036854775807 - 1".to_owned(),
-                it => it.to_string(),
-            };
+            let args: Vec<String> = point.iter().map(literal).collect();
+            let (args, expected) = (args.join(", "), literal(expected));
             writeln!(main, "  check({at}, f{at}({args}), {expected});").unwrap();
         }
     }
     let check = "static int wrong = 0;\nstatic void check(int at, tt_int is, tt_int wanted) {\n  \
                  if (is != wanted) { ++wrong; printf(\"f%d is %ld, not %ld\\n\", at, is, wanted); }\n}\n";
     format!("{text}{check}int main() {{\n{main}  return wrong != 0;\n}}\n")
+}
+
+fn literal(value: &i64) -> String {
+    match value {
+        &i64::MIN => "-9223372036854775807 - 1".to_owned(),
+        it => it.to_string(),
+    }
 }
 
 /// C++ computes in 64 bits what evaluation computes in 128.
@@ -109,7 +112,8 @@ fn compile_and_run(name: &str, program: &str) {
     let errors = String::from_utf8_lossy(&compiled.stderr);
     assert!(compiled.status.success(), "{}: {errors}", source.display());
     let run = Command::new(&binary).output().unwrap();
-    let (out, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    let (out, errors) =
+        (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{}:\n{out}{errors}", source.display());
 }
 

@@ -69,7 +69,8 @@ pub(crate) fn run(args: &Bench, style: Style) -> Result<Outcome, Failure> {
         ));
         return Ok(Outcome::Good);
     }
-    let peak = peak.map_or("unknown".to_owned(), |it| format!("{:.1} MiB", it as f64 / 1_048_576.0));
+    let peak =
+        peak.map_or("unknown".to_owned(), |it| format!("{:.1} MiB", it as f64 / 1_048_576.0));
     show(&format!(
         "median      {:.4} ms over {} calls\n\
          spread      {:.4} to {:.4} ms (10 % to 90 %), {:.4} to {:.4} ms in all\n\

@@ -102,9 +102,9 @@ fn as_json(found: &Inspection) -> String {
         .iter()
         .map(|it| json!({ "name": it.name, "count": it.count, "supported": it.is_supported }))
         .collect();
-    let memory = found.memory.as_ref().map(|(size, least, most)| {
-        json!({ "bytes": size, "at_smallest": least, "at_largest": most })
-    });
+    let memory = found.memory.as_ref().map(
+        |(size, least, most)| json!({ "bytes": size, "at_smallest": least, "at_largest": most }),
+    );
     let problems: Vec<Value> = found
         .problems
         .iter()

@@ -40,7 +40,10 @@ pub(crate) struct Run {
 pub(crate) fn run(args: &Run, style: Style) -> Result<Outcome, Failure> {
     let Run { source, outputs: file, check, rtol, atol, interpret } = args;
     if *check && source.inputs.is_none() {
-        return Err(Failure::new(&codes::USAGE, "--check needs --inputs, with outputs in the file"));
+        return Err(Failure::new(
+            &codes::USAGE,
+            "--check needs --inputs, with outputs in the file",
+        ));
     }
     let (given, outputs) = match interpret {
         true => interpreted(source)?,
@@ -188,8 +191,5 @@ fn as_json(
             .collect::<Vec<_>>()
     });
     let seed = (given.origin == Origin::Seed).then_some(source.seed);
-    format!(
-        "{:#}\n",
-        json!({ "inputs": inputs, "seed": seed, "outputs": tensors, "check": check })
-    )
+    format!("{:#}\n", json!({ "inputs": inputs, "seed": seed, "outputs": tensors, "check": check }))
 }

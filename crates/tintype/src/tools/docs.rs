@@ -67,7 +67,10 @@ fn dialect(dialect: &Dialect) -> String {
         let place = schemas.first().map_or("", |it| it.place.0);
         put!(text, "\n## Operators with a schema\n");
         put!(text, "One line each in `{place}`. A line is all there is to say of an operator at");
-        put!(text, "this level: names, defaults, and by `(a)` and `(a!)` what aliases and is written.");
+        put!(
+            text,
+            "this level: names, defaults, and by `(a)` and `(a!)` what aliases and is written."
+        );
         put!(text, "\n```text");
         for def in schemas {
             put!(text, "{}", def.doc.trim());

@@ -190,11 +190,16 @@ fn show(
 fn table(recorder: &Recorder<'_>) -> String {
     let mut text = String::new();
     for it in &recorder.records {
-        let time = it.time.map_or(String::new(), |it| format!("{:9.3} ms  ", it.as_secs_f64() * 1e3));
+        let time =
+            it.time.map_or(String::new(), |it| format!("{:9.3} ms  ", it.as_secs_f64() * 1e3));
         let changed = if it.changed { "changed" } else { "-" };
         let (before, after) = it.ops;
         // Writing to a string does not fail.
-        let _ = write!(text, "{:8} {time}{changed:7}  {before:5} -> {after:5} ops  {}", it.phase, it.step);
+        let _ = write!(
+            text,
+            "{:8} {time}{changed:7}  {before:5} -> {after:5} ops  {}",
+            it.phase, it.step
+        );
         for (name, count) in &it.counts {
             let _ = write!(text, "  {name}: {count}");
         }

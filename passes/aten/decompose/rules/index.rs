@@ -3,7 +3,7 @@
 use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
-use super::rules;
+use super::{compare::truth, data::nonzero_columns, rules};
 use crate::decompose::{cx::Cx, emit::int};
 
 type Values = Result<Vec<ValueId>>;
@@ -21,17 +21,39 @@ struct Places {
     at: usize,
 }
 
+/// The size that the exporter gave to the indexed part, where a mask decides it: it stands where
+/// the first indexed dimension stood.
+fn masked_size(cx: &Cx<'_, '_>, given: &[Option<ValueId>]) -> Result<Expr> {
+    let place = given.iter().position(Option::is_some).unwrap_or(0);
+    let size = cx.out_shape()?.get(place).cloned();
+    let fits = size.filter(|it| it.as_sym().is_some() || it.as_int().is_some());
+    fits.filter(|_| cx.name() != "index_put")
+        .ok_or_else(|| cx.error("an index by a mask whose size has no name"))
+}
+
 fn places(cx: &mut Cx<'_, '_>) -> Result<Places> {
     let given = cx.opt_list("indices")?;
     let mut indices = Vec::new();
     let mut dims = Vec::new();
-    for (dim, it) in given.iter().enumerate() {
-        let Some(it) = it else { continue };
+    let mut next = 0;
+    for it in &given {
+        let Some(it) = it else {
+            next += 1;
+            continue;
+        };
         if matches!(cx.dtype_of(*it), DType::Bool | DType::U8) {
-            return Err(cx.error("an index by a mask, whose result has a size that data decides"));
+            // A mask indexes as many dimensions as it has, by the places where it holds.
+            let mask = truth(cx, *it)?;
+            let count = masked_size(cx, &given)?;
+            let columns = nonzero_columns(cx, mask, &count)?;
+            dims.extend((0..columns.len()).map(|it| next + it));
+            next += columns.len();
+            indices.extend(columns);
+            continue;
         }
         indices.push(cx.cast(*it, DType::I64)?);
-        dims.push(dim);
+        dims.push(next);
+        next += 1;
     }
     let shape = cx.broadcast_shape(&indices)?;
     for it in &mut indices {

@@ -7,9 +7,13 @@ mod compare;
 mod complex;
 mod conv;
 mod create;
+mod data;
+mod einsum;
 mod index;
 mod join;
+mod loss;
 mod matmul;
+mod matrix;
 mod norm;
 mod pool;
 mod reduce;
@@ -18,6 +22,7 @@ mod sort;
 mod unary;
 mod upsample;
 mod view;
+mod window;
 
 use std::sync::OnceLock;
 
@@ -40,9 +45,13 @@ const FAMILIES: &[&[Rule]] = &[
     complex::RULES,
     conv::RULES,
     create::RULES,
+    data::RULES,
+    einsum::RULES,
     index::RULES,
     join::RULES,
+    loss::RULES,
     matmul::RULES,
+    matrix::RULES,
     norm::RULES,
     pool::RULES,
     reduce::RULES,
@@ -51,6 +60,7 @@ const FAMILIES: &[&[Rule]] = &[
     unary::RULES,
     upsample::RULES,
     view::RULES,
+    window::RULES,
 ];
 
 /// Every rule, sorted by operator.

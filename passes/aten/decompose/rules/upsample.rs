@@ -181,6 +181,15 @@ fn far(cx: &mut Cx<'_, '_>, t: ValueId) -> Result<ValueId> {
     polynomial(cx, t, [A, -5.0 * A, 8.0 * A, -4.0 * A])
 }
 
+/// The weights of the four places around one that lies `t` after the second.
+pub(super) fn cubic_weights(cx: &mut Cx<'_, '_>, t: ValueId) -> Result<[ValueId; 4]> {
+    let one = cx.full_like(t, int(1))?;
+    let rest = cx.zip(ScalarFn::Sub, one, t)?;
+    let before = cx.with_number(ScalarFn::Add, t, int(1))?;
+    let after = cx.with_number(ScalarFn::Add, rest, int(1))?;
+    Ok([far(cx, before)?, near(cx, t)?, near(cx, rest)?, far(cx, after)?])
+}
+
 fn cubic(cx: &mut Cx<'_, '_>) -> Values {
     let x = source(cx)?;
     let (dtype, align) = (cx.dtype_of(x), cx.flag("align_corners")?);
@@ -190,11 +199,7 @@ fn cubic(cx: &mut Cx<'_, '_>) -> Values {
         let place = axis.positions(cx, align, false, compute)?;
         let floor = cx.map(ScalarFn::Floor, place)?;
         let t = cx.zip(ScalarFn::Sub, place, floor)?;
-        let one = cx.full_like(t, int(1))?;
-        let rest = cx.zip(ScalarFn::Sub, one, t)?;
-        let (before, after) =
-            (cx.with_number(ScalarFn::Add, t, int(1))?, cx.with_number(ScalarFn::Add, rest, int(1))?);
-        let weights = [far(cx, before)?, near(cx, t)?, near(cx, rest)?, far(cx, after)?];
+        let weights = cubic_weights(cx, t)?;
         let base = cx.cast(floor, DType::I64)?;
         let mut sum = None;
         for (offset, weight) in (-1..).zip(weights) {

@@ -1,0 +1,224 @@
+//! Operators whose result has a size that data decides, and others that search by a mask.
+
+use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
+use sym::Expr;
+
+use super::{compare::truth, rules};
+use crate::decompose::{cx::Cx, emit::int};
+
+type Values = Result<Vec<ValueId>>;
+
+/// The places that are not zero, one per row.
+fn nonzero(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("self")?;
+    let count = cx.out_shape()?[0].clone();
+    let truth = truth(cx, x)?;
+    Ok(vec![cx.nonzero(truth, &count)?])
+}
+
+/// The places that are not zero, one vector per dimension.
+pub(super) fn nonzero_columns(cx: &mut Cx<'_, '_>, mask: ValueId, count: &Expr) -> Result<Vec<ValueId>> {
+    let places = cx.nonzero(mask, count)?;
+    (0..cx.rank(mask)).map(|i| cx.select_dim(places, 1, Expr::int(i as i64))).collect()
+}
+
+fn nonzero_numpy(cx: &mut Cx<'_, '_>, name: &str) -> Values {
+    let x = cx.x(name)?;
+    let count = cx.out_shape()?[0].clone();
+    let x = if cx.rank(x) == 0 { cx.unsqueeze(x, 0)? } else { x };
+    let truth = truth(cx, x)?;
+    nonzero_columns(cx, truth, &count)
+}
+
+fn masked_select(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, mask) = (cx.x("self")?, cx.x("mask")?);
+    let count = cx.out_shape()?[0].clone();
+    let [x, mask] = cx.broadcast([x, mask])?;
+    let total = cx.ty(x)?.numel();
+    let total = std::slice::from_ref(&total);
+    let (x, mask) = (cx.reshape(x, total)?, cx.reshape(mask, total)?);
+    let places = nonzero_columns(cx, mask, &count)?;
+    Ok(vec![cx.index(x, &places, &[0], 0)?])
+}
+
+/// The next element of `source` wherever the mask holds.
+fn masked_scatter(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, mask, source) = (cx.x("self")?, cx.x("mask")?, cx.x("source")?);
+    let [x, mask] = cx.broadcast([x, mask])?;
+    let shape = cx.shape(x);
+    let (total, given) = (cx.ty(x)?.numel(), cx.ty(source)?.numel());
+    let total = std::slice::from_ref(&total);
+    let (x, mask) = (cx.reshape(x, total)?, cx.reshape(mask, total)?);
+    let source = cx.reshape(source, std::slice::from_ref(&given))?;
+    let ones = cx.cast(mask, DType::I64)?;
+    let place = cx.scan("sum", ones, 0)?;
+    let place = cx.with_number(ScalarFn::Sub, place, int(1))?;
+    let place = cx.with_number(ScalarFn::Max, place, int(0))?;
+    // What the mask leaves out is read from anywhere.
+    let place = cx.with_number(ScalarFn::Min, place, Number::Int(given - Expr::int(1)))?;
+    let taken = cx.index(source, &[place], &[0], 0)?;
+    let res = cx.select(mask, taken, x)?;
+    Ok(vec![cx.reshape(res, &shape)?])
+}
+
+/// Runs of equal elements of a vector: their first places, the run of each element, and sizes.
+struct Runs {
+    first: ValueId,
+    run: ValueId,
+    sizes: ValueId,
+}
+
+fn runs(cx: &mut Cx<'_, '_>, x: ValueId, count: &Expr) -> Result<Runs> {
+    let total = cx.dim_size(x, 0);
+    let less = cx.simple(&(total.clone() - Expr::int(1)));
+    let next = cx.slice(x, 0, Expr::int(1), less.clone(), 1)?;
+    let here = cx.slice(x, 0, Expr::int(0), less, 1)?;
+    let changes = cx.zip(ScalarFn::Ne, next, here)?;
+    let first = cx.full(Number::Bool(true), &[Expr::int(1)], DType::Bool)?;
+    let begins = cx.concat(&[first, changes], 0)?;
+    let first = nonzero_columns(cx, begins, count)?[0];
+    let ones = cx.cast(begins, DType::I64)?;
+    let run = cx.scan("sum", ones, 0)?;
+    let run = cx.with_number(ScalarFn::Sub, run, int(1))?;
+    let end = cx.full(Number::Int(total), &[Expr::int(1)], DType::I64)?;
+    let rest = cx.simple(&(count.clone() - Expr::int(1)));
+    let later = cx.slice(first, 0, Expr::int(1), rest, 1)?;
+    let ends = cx.concat(&[later, end], 0)?;
+    let ends = cx.expand(ends, std::slice::from_ref(count))?;
+    let sizes = cx.zip(ScalarFn::Sub, ends, first)?;
+    Ok(Runs { first, run, sizes })
+}
+
+/// A result that was not asked for is empty.
+fn asked(cx: &mut Cx<'_, '_>, index: usize, wanted: bool, value: ValueId) -> Result<ValueId> {
+    let Ok(ty) = cx.out(index).cloned() else { return Ok(value) };
+    match wanted {
+        true => cx.reshape(value, &ty.shape),
+        false => cx.full(int(0), &ty.shape, ty.dtype),
+    }
+}
+
+/// Elements that differ from the one before, of the whole tensor in order.
+fn unique(cx: &mut Cx<'_, '_>, sorted: bool) -> Values {
+    let x = cx.x("self")?;
+    if cx.has("dim") && !cx.is_none("dim")? {
+        return Err(cx.error("unique slices along a dimension"));
+    }
+    let count = cx.out_shape()?[0].clone();
+    let total = cx.ty(x)?.numel();
+    let flat = cx.reshape(x, std::slice::from_ref(&total))?;
+    let (line, order) = match sorted {
+        true => {
+            let (line, order) = cx.sort(flat, 0, false)?;
+            (line, Some(order))
+        }
+        false => (flat, None),
+    };
+    let it = runs(cx, line, &count)?;
+    let mut res = vec![cx.index(line, &[it.first], &[0], 0)?];
+    let inverse = match order {
+        Some(order) => {
+            let zeros = cx.full_like(it.run, int(0))?;
+            cx.scatter(zeros, order, it.run, 0, "set")?
+        }
+        None => it.run,
+    };
+    if cx.has("return_inverse") {
+        let wanted = cx.flag("return_inverse")?;
+        res.push(asked(cx, 1, wanted, inverse)?);
+    }
+    if cx.has("return_counts") {
+        let wanted = cx.flag("return_counts")?;
+        res.push(asked(cx, 2, wanted, it.sizes)?);
+    }
+    Ok(res)
+}
+
+/// How often to take each element: the indices that does.
+fn repeated_indices(cx: &mut Cx<'_, '_>, repeats: ValueId, count: &Expr) -> Result<ValueId> {
+    let repeats = cx.cast(repeats, DType::I64)?;
+    cx.bind_size(count, |cx| cx.reduce("sum", repeats, &[0], false))?;
+    let ends = cx.scan("sum", repeats, 0)?;
+    let place = cx.positions(count)?;
+    let place = cx.unsqueeze(place, 1)?;
+    let passed = cx.zip(ScalarFn::Le, ends, place)?;
+    let ones = cx.cast(passed, DType::I64)?;
+    cx.reduce("sum", ones, &[1], false)
+}
+
+fn repeat_interleave_tensor(cx: &mut Cx<'_, '_>) -> Values {
+    let repeats = cx.x("repeats")?;
+    let (count, dtype) = (cx.out_shape()?[0].clone(), cx.out(0)?.dtype);
+    let index = repeated_indices(cx, repeats, &count)?;
+    Ok(vec![cx.cast(index, dtype)?])
+}
+
+fn repeat_interleave_self(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, repeats) = (cx.x("self")?, cx.x("repeats")?);
+    let shape = cx.out_shape()?;
+    let (x, dim) = match cx.get::<Option<i64>>("dim")? {
+        Some(it) => (x, cx.normal(it, cx.rank(x))?),
+        None => {
+            let total = cx.ty(x)?.numel();
+            (cx.reshape(x, &[total])?, 0)
+        }
+    };
+    let each = cx.dim_size(x, dim);
+    let given = cx.ty(repeats)?.numel();
+    let repeats = cx.reshape(repeats, &[given])?;
+    let repeats = cx.expand(repeats, &[each])?;
+    let index = repeated_indices(cx, repeats, &shape[dim].clone())?;
+    Ok(vec![cx.index(x, &[index], &[dim], dim)?])
+}
+
+/// How often each number occurs, or the sum of its weights.
+fn bincount(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, weights) = (cx.x("self")?, cx.opt("weights")?);
+    let least = cx.size("minlength")?;
+    let (count, dtype) = (cx.out_shape()?[0].clone(), cx.out(0)?.dtype);
+    let x = cx.cast(x, DType::I64)?;
+    cx.bind_size(&count, |cx| {
+        let greatest = cx.reduce("max", x, &[0], false)?;
+        let next = cx.with_number(ScalarFn::Add, greatest, int(1))?;
+        cx.with_number(ScalarFn::Max, next, Number::Int(least))
+    })?;
+    let zeros = cx.full(int(0), &[count], dtype)?;
+    let values = match weights {
+        Some(it) => cx.cast(it, dtype)?,
+        None => {
+            let shape = cx.shape(x);
+            cx.full(int(1), &shape, dtype)?
+        }
+    };
+    Ok(vec![cx.scatter(zeros, x, values, 0, "add")?])
+}
+
+/// Elements of a flattened tensor replaced.
+fn put(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, index, source) = (cx.x("self")?, cx.x("index")?, cx.x("source")?);
+    let mode = if cx.flag("accumulate")? { "add" } else { "set" };
+    let shape = cx.shape(x);
+    let (total, places) = (cx.ty(x)?.numel(), cx.ty(index)?.numel());
+    let flat = cx.reshape(x, &[total])?;
+    let index = cx.reshape(index, std::slice::from_ref(&places))?;
+    let source = cx.reshape(source, &[places])?;
+    let res = cx.build(|make| {
+        let indices: &[ValueId] = &[index];
+        tensor::IndexUpdate::build(make, flat, indices, source, vec![0], 0, mode.to_owned())
+    })?;
+    Ok(vec![cx.reshape(res, &shape)?])
+}
+
+rules! {
+    "nonzero" | "argwhere" => nonzero,
+    "nonzero_numpy" => |cx| nonzero_numpy(cx, "self"),
+    "where" => |cx| nonzero_numpy(cx, "condition"),
+    "masked_select" => masked_select,
+    "masked_scatter" => masked_scatter,
+    "unique_consecutive" => |cx| unique(cx, false),
+    "_unique" | "_unique2" => |cx| unique(cx, true),
+    "repeat_interleave.Tensor" => repeat_interleave_tensor,
+    "repeat_interleave.self_Tensor" => repeat_interleave_self,
+    "bincount" => bincount,
+    "put" => put,
+}
