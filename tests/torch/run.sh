@@ -43,11 +43,15 @@ for archive in "$out"/*.pt2; do
   mkdir -p "$package"
   step "$tintype" compile --quiet "$archive" -o "$package/$name.pt2"
   [ -e "$package/$name.pt2" ] || continue
-  step "$tintype" run --quiet "$package/$name.pt2" --inputs "$out/$name.io.safetensors" --check
+  run=("$tintype" run --quiet "$package/$name.pt2" --inputs "$out/$name.io.safetensors" --check)
   case "$name" in
-    # Archives of older PyTorch; the newest does not promise to load them.
-    tiny_*) ;;
-    *) step "$torch/bin/python" tests/torch/compare.py "$archive" "$package/$name.pt2" ;;
+    # Computed in bfloat16 on the way to float32; and made by older versions of PyTorch, whose
+    # archives the newest does not promise to load.
+    tiny_*) step "${run[@]}" --rtol 0.03 --atol 0.03 ;;
+    *)
+      step "${run[@]}"
+      step "$torch/bin/python" tests/torch/compare.py "$archive" "$package/$name.pt2"
+      ;;
   esac
 done
 

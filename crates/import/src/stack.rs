@@ -62,9 +62,9 @@ fn is_torch(file: &str) -> bool {
 mod tests {
     use super::*;
 
-    const TRACE: &str = r#"  File "/home/me/model.py", line 10, in forward
+    const TRACE: &str = r#"  File "/models/model.py", line 10, in forward
     x = self.inner(x)
-  File "/home/me/my, line 3 folder/inner.py", line 42, in <lambda>
+  File "/models/my, line 3 folder/inner.py", line 42, in <lambda>
     return self.linear(x) + 1
            ~~~~~~~~~~~~~~^~~~
   File "<eval_with_key>.1", line 5, in forward
@@ -89,7 +89,7 @@ mod tests {
         let trace = TRACE.replace("  File \"<eval_with_key>.1\", line 5, in forward\n", "");
         let frame = innermost_user_frame(&trace).unwrap();
         assert_eq!((frame.line, frame.function), (42, "<lambda>"));
-        assert_eq!(frame.file, "/home/me/my, line 3 folder/inner.py");
+        assert_eq!(frame.file, "/models/my, line 3 folder/inner.py");
         let inside = trace.lines().skip(5).collect::<Vec<_>>().join("\n");
         assert_eq!(innermost_user_frame(&inside).map(|it| it.line), Some(134));
         assert_eq!(innermost_user_frame("no trace"), None);

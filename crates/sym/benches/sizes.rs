@@ -1,6 +1,6 @@
 //! How long the questions take that a compiler asks thousands of times per model.
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use sym::{Expr, Facts, Range, parse, simplify, to_cpp};
 
@@ -29,7 +29,15 @@ fn sizes(criterion: &mut Criterion) {
     ];
     for text in texts {
         let expr = parse(text).unwrap_or_default();
+        // The facts are new each time, since they keep what was found.
         criterion.bench_function(&format!("simplify {text}"), |it| {
+            it.iter_batched_ref(
+                loop_facts,
+                |facts| simplify(black_box(&expr), facts),
+                BatchSize::SmallInput,
+            );
+        });
+        criterion.bench_function(&format!("again    {text}"), |it| {
             it.iter(|| simplify(black_box(&expr), &facts));
         });
     }

@@ -5,12 +5,12 @@ use std::ops::{Add, Mul, Neg, Sub};
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
-    expr::{Atom, Expr, Factor, MAX_SIZE, Mono, Repr, Term, mono_cmp},
+    expr::{Atom, Expr, Factor, Mono, Repr, Term, mono_cmp},
     fun::Fun,
 };
 
-/// A product of sums is multiplied out up to this size; beyond it is an atom, [`Fun::Prod`].
-/// So no product of a few sums takes exponential space.
+/// A product of sums is multiplied out up to this size, and while its coefficients fit; beyond it
+/// is an atom, [`Fun::Prod`]. So no product of a few sums takes exponential space.
 const DISTRIBUTE_SIZE: u64 = 1 << 10;
 
 /// A sum under construction: the terms in any order, and perhaps several of a kind.
@@ -313,19 +313,27 @@ fn mul(a: &Expr, b: &Expr) -> Expr {
 }
 
 fn mul_sums(a: &Expr, b: &Expr) -> Expr {
-    let parts = |it: &Expr| (it.to_terms(), it.constant_term());
-    let ((left, left_constant), (right, right_constant)) = (parts(a), parts(b));
-    let count = |terms: &[Term], constant: i64| terms.len() as u64 + u64::from(constant != 0);
-    let size = u64::from(a.size()) * count(&right, right_constant)
-        + u64::from(b.size()) * count(&left, left_constant);
-    let plain = count(&left, left_constant) == 1 && count(&right, right_constant) == 1;
-    if DISTRIBUTE_SIZE < size && !plain {
-        let (a, b) = if b < a { (b, a) } else { (a, b) };
-        return Expr::call(Fun::Prod, smallvec![a.clone(), b.clone()]);
+    let count = |it: &Expr| match &it.0 {
+        Repr::Sum(sum) => sum.terms.len() as u64 + u64::from(sum.constant != 0),
+        _ => 1,
+    };
+    if count(a) == 1 && count(b) == 1 {
+        return multiplied_out(a, b);
     }
-    if u64::from(MAX_SIZE) < size {
-        return Expr::undefined();
+    let size = u64::from(a.size()) * count(b) + u64::from(b.size()) * count(a);
+    if size <= DISTRIBUTE_SIZE {
+        let product = multiplied_out(a, b);
+        if !product.is_undefined() {
+            return product;
+        }
     }
+    let (a, b) = if b < a { (b, a) } else { (a, b) };
+    Expr::call(Fun::Prod, smallvec![a.clone(), b.clone()])
+}
+
+fn multiplied_out(a: &Expr, b: &Expr) -> Expr {
+    let ((left, left_constant), (right, right_constant)) =
+        ((a.to_terms(), a.constant_term()), (b.to_terms(), b.constant_term()));
     let mut poly = Poly::default();
     for l in &left {
         for r in &right {

@@ -1,12 +1,14 @@
 //! The printer of C++.
 
+use smallvec::smallvec;
+
 use crate::{
     arith::from_mono,
-    expr::{Call, Expr, Factor, Repr, Term},
+    expr::{Atom, Call, Expr, Factor, Repr, Term},
     facts::Facts,
     fun::Fun,
     prove::{is_nonnegative, is_nonnegative_within, is_positive},
-    range::range,
+    range::{range, range_of_call},
 };
 
 /// The helper functions that printed expressions call: C++11, without any header.
@@ -24,12 +26,12 @@ const FITS_BUDGET: u32 = 6;
 /// `name` gives the C++ for a symbol: an identifier, a literal, or something in parentheses, of
 /// type `int64_t`, or `double` for a floating-point symbol. The text needs [`CPP_PRELUDE`].
 ///
-/// The value is right wherever the facts hold, and it and the operands of its divisions and
-/// comparisons fit in 64 bits. Elsewhere it is some other integer: no operation has undefined
-/// behaviour. Plain operators stand where a proof says that they do not overflow and that a
-/// quotient has no negative operand.
+/// Where the facts hold, no operation has undefined behaviour, and the value is right if it and
+/// the arguments of all functions fit in 64 bits; else it is some integer. Plain operators stand
+/// where a proof says that they do not overflow and that a quotient has no negative operand.
+/// Floating-point parts agree to the bit if the compiler may not contract `a*b + c`.
 pub fn to_cpp(expr: &Expr, facts: &Facts, name: &dyn Fn(&str) -> String) -> String {
-    Printer { facts, name }.expr(expr).0
+    Printer { facts, name }.expr(expr).text
 }
 
 /// How tightly a text holds together.
@@ -41,92 +43,108 @@ enum Level {
     Primary,
 }
 
-type Text = (String, Level);
+#[derive(Clone)]
+struct Text {
+    text: String,
+    level: Level,
+    /// Whether there is a proof that nothing in it wraps. What is proven of the value is true of
+    /// the computed one only then, and only then may a plain operator take it.
+    exact: bool,
+}
+
+impl Text {
+    fn new(text: String, level: Level) -> Text {
+        Text { text, level, exact: true }
+    }
+
+    fn primary(text: String, exact: bool) -> Text {
+        Text { text, level: Level::Primary, exact }
+    }
+
+    fn at(self, least: Level) -> String {
+        if self.level < least { format!("({})", self.text) } else { self.text }
+    }
+}
+
+fn literal(value: i64) -> Text {
+    match value {
+        // Its magnitude is no literal.
+        i64::MIN => Text::new(format!("(-{} - 1)", i64::MAX), Level::Primary),
+        0.. => Text::new(value.to_string(), Level::Primary),
+        _ => Text::new(value.to_string(), Level::Sum),
+    }
+}
 
 struct Printer<'a> {
     facts: &'a Facts,
     name: &'a dyn Fn(&str) -> String,
 }
 
-fn literal(value: i64) -> Text {
-    match value {
-        // Its magnitude is no literal.
-        i64::MIN => (format!("(-{} - 1)", i64::MAX), Level::Primary),
-        0.. => (value.to_string(), Level::Primary),
-        _ => (value.to_string(), Level::Sum),
-    }
-}
-
-fn at_level((text, level): Text, least: Level) -> String {
-    if level < least { format!("({text})") } else { text }
-}
-
 impl Printer<'_> {
     fn expr(&self, expr: &Expr) -> Text {
         match &expr.0 {
             Repr::Int(it) => literal(*it),
-            Repr::Sym(it) => ((self.name)(it), Level::Primary),
+            Repr::Sym(it) => Text::new((self.name)(it), Level::Primary),
             Repr::Call(it) => self.call(it),
             Repr::Sum(sum) => self.sum(&sum.terms, sum.constant),
             // No value is right; this one at least is a value.
-            Repr::Undefined => literal(0),
+            Repr::Undefined => Text { exact: false, ..literal(0) },
         }
     }
 
     /// Whether there is a proof that the value fits in 64 bits.
     fn fits(&self, expr: &Expr) -> bool {
+        if range(expr, self.facts).is_bounded() {
+            return true;
+        }
         match &expr.0 {
-            // What has a name or is the result of a function has a type, and fits it.
-            Repr::Int(_) | Repr::Sym(_) | Repr::Call(_) => true,
-            Repr::Undefined => false,
-            Repr::Sum(_) => {
-                range(expr, self.facts).is_bounded()
-                    || is_nonnegative_within(FITS_BUDGET, &(i64::MAX - expr), self.facts)
-                        && is_nonnegative_within(FITS_BUDGET, &(expr + i64::MAX), self.facts)
+            Repr::Int(_) | Repr::Sym(_) => true,
+            Repr::Call(_) | Repr::Sum(_) => {
+                is_nonnegative_within(FITS_BUDGET, &(i64::MAX - expr), self.facts)
+                    && is_nonnegative_within(FITS_BUDGET, &(expr + i64::MAX), self.facts)
             }
+            Repr::Undefined => false,
         }
     }
 
     fn sum(&self, terms: &[Term], constant: i64) -> Text {
         let mut total = Expr::int(0);
-        // Whether the text so far has a value that surely fits.
-        let mut fitting = true;
-        let mut text: Text = (String::new(), Level::Sum);
+        let mut text: Option<Text> = None;
         let constant = (constant != 0).then(|| (Expr::int(constant), None));
         let terms = terms.iter().map(|it| (from_mono(it.mono.clone(), it.coefficient), Some(it)));
-        for (at, (addend, term)) in terms.chain(constant).enumerate() {
-            let first = at == 0;
-            total = total + &addend;
-            let magnitude = -&addend;
+        for (addend, term) in terms.chain(constant) {
             let coefficient = term.map_or(addend.constant_term(), |it| it.coefficient);
             // What cannot be negated is added as it is, and so is `-2*s0` at the beginning.
-            let negated = coefficient < 0 && !magnitude.is_undefined();
-            let subtract = negated && (!first || coefficient == -1);
-            let part = match (term, subtract) {
-                (Some(term), true) => self.term(term, coefficient.wrapping_neg()),
-                (Some(term), false) => self.term(term, coefficient),
-                (None, true) => self.expr(&magnitude),
-                (None, false) => self.expr(&addend),
+            let subtract =
+                coefficient < 0 && coefficient != i64::MIN && (text.is_some() || coefficient == -1);
+            let magnitude = if subtract { -coefficient } else { coefficient };
+            let part = match term {
+                Some(term) => self.term(term, magnitude),
+                None => literal(magnitude),
             };
-            let exact = fitting && self.fits(&addend);
-            fitting = if first { self.fits(&total) } else { exact && self.fits(&total) };
-            text = match (first, subtract) {
-                (true, false) => part,
-                (true, true) if fitting => {
-                    (format!("-{}", at_level(part, Level::Primary)), Level::Sum)
+            let mut exact = part.exact && text.as_ref().is_none_or(|it| it.exact);
+            if exact {
+                total = total + addend;
+                exact = self.fits(&total);
+            }
+            text = Some(match (text, subtract) {
+                (None, false) => part,
+                (None, true) if exact => {
+                    Text::new(format!("-{}", part.at(Level::Primary)), Level::Sum)
                 }
-                (true, true) => (format!("tt_sub(0, {})", part.0), Level::Primary),
-                (false, _) if fitting => {
+                (None, true) => Text::primary(format!("tt_sub(0, {})", part.text), false),
+                (Some(left), _) if exact => {
                     let sign = if subtract { '-' } else { '+' };
-                    (format!("{} {sign} {}", text.0, at_level(part, Level::Quotient)), Level::Sum)
+                    let part = part.at(Level::Quotient);
+                    Text::new(format!("{} {sign} {part}", left.text), Level::Sum)
                 }
-                (false, _) => {
+                (Some(left), _) => {
                     let helper = if subtract { "tt_sub" } else { "tt_add" };
-                    (format!("{helper}({}, {})", text.0, part.0), Level::Primary)
+                    Text::primary(format!("{helper}({}, {})", left.text, part.text), false)
                 }
-            };
+            });
         }
-        text
+        text.unwrap_or_else(|| literal(0))
     }
 
     /// `coefficient` times the atoms of the term.
@@ -134,31 +152,30 @@ impl Printer<'_> {
         let mut product = Expr::int(coefficient);
         let mut text = (coefficient != 1).then(|| literal(coefficient));
         for Factor { atom, power } in &term.mono {
-            let (part, times) = match (power, atom) {
-                (1..=UNROLLED_POWER, _) => (self.expr(&atom.to_expr()), *power),
-                _ => {
-                    let base = self.expr(&atom.to_expr()).0;
-                    ((format!("tt_pow({base}, {power})"), Level::Primary), 1)
-                }
-            };
-            for step in 1..=times {
-                let by = Factor { atom: atom.clone(), power: if times == 1 { *power } else { 1 } };
-                product = product * from_mono(smallvec::smallvec![by], 1);
+            let mut part = self.expr(&atom.to_expr());
+            let mut steps = *power;
+            if UNROLLED_POWER < *power {
+                let exact = part.exact && self.fits(&power_of(atom, *power));
+                part = Text::primary(format!("tt_pow({}, {power})", part.text), exact);
+                steps = 1;
+            }
+            for _ in 0..steps {
+                product = product * power_of(atom, power / steps);
+                let held = text.as_ref().is_none_or(|it| it.exact);
+                let exact = held && part.exact && self.fits(&product);
+                let by = part.clone();
                 text = Some(match text {
-                    None if step == 1 => part.clone(),
-                    Some(text) if self.fits(&product) => {
-                        let part = at_level(part.clone(), Level::Primary);
-                        // A negative factor may only stand in front.
-                        let text = if text.1 == Level::Sum && text.0.starts_with('-') {
-                            text.0
-                        } else {
-                            at_level(text, Level::Product)
+                    None => by,
+                    Some(left) if exact => {
+                        // A negative coefficient stands in front, where it binds as it should.
+                        let left = match left.text.starts_with('-') {
+                            true => left.text,
+                            false => left.at(Level::Product),
                         };
-                        (format!("{text}*{part}"), Level::Product)
+                        Text::new(format!("{left}*{}", by.at(Level::Primary)), Level::Product)
                     }
-                    text => {
-                        let left = text.map_or_else(|| "1".to_owned(), |it| it.0);
-                        (format!("tt_mul({left}, {})", part.0), Level::Primary)
+                    Some(left) => {
+                        Text::primary(format!("tt_mul({}, {})", left.text, by.text), false)
                     }
                 });
             }
@@ -167,20 +184,38 @@ impl Printer<'_> {
     }
 
     fn call(&self, call: &Call) -> Text {
-        let arg = |at: usize| call.args.get(at).map_or_else(|| literal(0), |it| self.expr(it));
-        let list = || call.args.iter().map(|it| self.expr(it).0).collect::<Vec<_>>().join(", ");
-        let primary = |it: String| (it, Level::Primary);
+        let args: Vec<Text> = call.args.iter().map(|it| self.expr(it)).collect();
+        let exact = args.iter().all(|it| it.exact);
+        // What can leave 64 bits although its arguments do not.
+        let exact = exact
+            && match call.fun {
+                Fun::Pow | Fun::Prod | Fun::Abs | Fun::FloorDiv if !call.is_real() => {
+                    range_of_call(call, self.facts).is_bounded()
+                        || call.args.get(1).is_some_and(|it| {
+                            call.fun == Fun::FloorDiv && is_positive(it, self.facts)
+                        })
+                }
+                _ => true,
+            };
+        let arg = |at: usize| args.get(at).cloned().unwrap_or_else(|| literal(0));
+        let list = || args.iter().map(|it| it.text.as_str()).collect::<Vec<&str>>().join(", ");
+        let primary = |it: String| Text::primary(it, exact);
         let function = |name: &str| primary(format!("{name}({})", list()));
         let infix = |operator: &str| {
-            let operand = |at: usize| at_level(arg(at), Level::Primary);
+            let operand = |at: usize| arg(at).at(Level::Primary);
             primary(format!("({} {operator} {})", operand(0), operand(1)))
         };
+        let rounded = |name: &str| primary(format!("tt_toint(__builtin_{name}({}))", list()));
+        let folded = |name: &str| {
+            let join = |held: String, it: &Text| format!("{name}({held}, {})", it.text);
+            primary(args.iter().skip(1).fold(arg(0).text, join))
+        };
         match call.fun {
-            Fun::FloorDiv | Fun::Mod => self.division(call),
-            Fun::Min if call.is_real() => self.folded("tt_fmin", call),
-            Fun::Max if call.is_real() => self.folded("tt_fmax", call),
-            Fun::Min => self.folded("tt_min", call),
-            Fun::Max => self.folded("tt_max", call),
+            Fun::FloorDiv | Fun::Mod => self.division(call, arg(0), arg(1), exact),
+            Fun::Min if call.is_real() => folded("tt_fmin"),
+            Fun::Max if call.is_real() => folded("tt_fmax"),
+            Fun::Min => folded("tt_min"),
+            Fun::Max => folded("tt_max"),
             Fun::Abs if call.is_real() => function("__builtin_fabs"),
             Fun::Abs => function("tt_abs"),
             Fun::Pow => function("tt_pow"),
@@ -193,50 +228,49 @@ impl Printer<'_> {
             Fun::Where => {
                 let kind = if call.is_real() { "double" } else { "tt_int" };
                 let condition = call.args.first().map_or_else(String::new, |it| self.condition(it));
-                primary(format!("({condition} ? {kind}({}) : {kind}({}))", arg(1).0, arg(2).0))
+                let (then, otherwise) = (arg(1).text, arg(2).text);
+                primary(format!("({condition} ? {kind}({then}) : {kind}({otherwise}))"))
             }
             Fun::Float(bits) => float(f64::from_bits(bits)),
             Fun::ToFloat => function("double"),
-            Fun::IntTrueDiv => primary(format!("(double({}) / double({}))", arg(0).0, arg(1).0)),
+            Fun::IntTrueDiv => {
+                primary(format!("(double({}) / double({}))", arg(0).text, arg(1).text))
+            }
             Fun::FloatTrueDiv => infix("/"),
             Fun::FloatAdd => infix("+"),
             Fun::FloatMul => infix("*"),
             Fun::FloatPow => function("__builtin_pow"),
             Fun::TruncToFloat => function("__builtin_trunc"),
             Fun::RoundDecimal => function("tt_round"),
-            Fun::FloorToInt => primary(format!("tt_toint(__builtin_floor({}))", list())),
-            Fun::CeilToInt => primary(format!("tt_toint(__builtin_ceil({}))", list())),
-            Fun::TruncToInt => primary(format!("tt_toint(__builtin_trunc({}))", list())),
-            Fun::RoundToInt => primary(format!("tt_toint(__builtin_nearbyint({}))", list())),
-            Fun::Opaque(unary) => primary(format!("__builtin_{}({})", unary.name(), list())),
+            Fun::FloorToInt => rounded("floor"),
+            Fun::CeilToInt => rounded("ceil"),
+            Fun::TruncToInt => rounded("trunc"),
+            Fun::RoundToInt => rounded("nearbyint"),
+            Fun::Opaque(unary) => function(&format!("__builtin_{}", unary.name())),
         }
     }
 
-    fn division(&self, call: &Call) -> Text {
-        let [n, d] = call.args.as_slice() else { return literal(0) };
+    /// A divisor that wraps could become zero, which only the helpers catch; a numerator that
+    /// wraps gives a wrong quotient and no harm.
+    fn division(&self, call: &Call, n: Text, d: Text, exact: bool) -> Text {
         let modulo = call.fun == Fun::Mod;
-        // A divisor that wraps could become zero, which no helper would catch.
-        if is_nonnegative(n, self.facts) && is_positive(d, self.facts) && self.fits(d) {
+        let plain = d.exact
+            && call.args.first().is_some_and(|it| is_nonnegative(it, self.facts))
+            && call.args.get(1).is_some_and(|it| is_positive(it, self.facts));
+        if plain {
             let operator = if modulo { '%' } else { '/' };
-            let n = at_level(self.expr(n), Level::Product);
-            let d = at_level(self.expr(d), Level::Primary);
-            return (format!("{n} {operator} {d}"), Level::Quotient);
+            let text = format!("{} {operator} {}", n.at(Level::Product), d.at(Level::Primary));
+            return Text { text, level: Level::Quotient, exact };
         }
         let helper = if modulo { "tt_mod" } else { "tt_floordiv" };
-        (format!("{helper}({}, {})", self.expr(n).0, self.expr(d).0), Level::Primary)
-    }
-
-    fn folded(&self, helper: &str, call: &Call) -> Text {
-        let mut args = call.args.iter().map(|it| self.expr(it));
-        let first = args.next().unwrap_or_else(|| literal(0));
-        args.fold(first, |held, it| (format!("{helper}({}, {})", held.0, it.0), Level::Primary))
+        Text::primary(format!("{helper}({}, {})", n.text, d.text), exact)
     }
 
     /// A text of type `bool`, in parentheses or a call.
     fn condition(&self, expr: &Expr) -> String {
         match expr.as_call() {
             Some(call) if call.fun.is_truth() => self.condition_of(call),
-            _ => format!("({} != 0)", at_level(self.expr(expr), Level::Primary)),
+            _ => format!("({} != 0)", self.expr(expr).at(Level::Primary)),
         }
     }
 
@@ -246,7 +280,7 @@ impl Printer<'_> {
             format!("({})", parts.join(operator))
         };
         let relation = |operator: &str| {
-            let sides: Vec<String> = call.args.iter().map(|it| self.expr(it).0).collect();
+            let sides: Vec<String> = call.args.iter().map(|it| self.expr(it).text).collect();
             format!("({})", sides.join(operator))
         };
         match call.fun {
@@ -257,22 +291,26 @@ impl Printer<'_> {
             Fun::Or => joined(" || "),
             Fun::Not => match call.args.first().and_then(Expr::as_call) {
                 Some(of) if of.fun == Fun::Eq => {
-                    let sides: Vec<String> = of.args.iter().map(|it| self.expr(it).0).collect();
+                    let sides: Vec<String> = of.args.iter().map(|it| self.expr(it).text).collect();
                     format!("({})", sides.join(" != "))
                 }
                 _ => format!("!{}", joined("")),
             },
             _ => {
-                let args: Vec<String> = call.args.iter().map(|it| self.expr(it).0).collect();
+                let args: Vec<String> = call.args.iter().map(|it| self.expr(it).text).collect();
                 format!("tt_dense({})", args.join(", "))
             }
         }
     }
 }
 
+fn power_of(atom: &Atom, power: u32) -> Expr {
+    from_mono(smallvec![Factor { atom: atom.clone(), power }], 1)
+}
+
 fn float(value: f64) -> Text {
     if value.is_nan() {
-        return ("__builtin_nan(\"\")".to_owned(), Level::Primary);
+        return Text::new("__builtin_nan(\"\")".to_owned(), Level::Primary);
     }
     let magnitude = match value.is_infinite() {
         true => "__builtin_inf()".to_owned(),
@@ -280,7 +318,7 @@ fn float(value: f64) -> Text {
         false => format!("{:?}", value.abs()),
     };
     match value.is_sign_negative() {
-        true => (format!("-{magnitude}"), Level::Sum),
-        false => (magnitude, Level::Primary),
+        true => Text::new(format!("-{magnitude}"), Level::Sum),
+        false => Text::new(magnitude, Level::Primary),
     }
 }

@@ -1,4 +1,4 @@
-//! The infix text: `2*s0 + 1`, `(s0 + 7)//8`, `Mod(s0, 4)`. [`crate::parse`] reads it back.
+//! The infix text: `2*s0 + 1`, `(s0 + 7)//8`, `Mod(s0, 4)`. [`crate::parse()`] reads it back.
 
 use std::fmt::{Debug, Display, Formatter, Result, Write};
 

@@ -365,7 +365,8 @@ impl Expr {
         if args.iter().any(Expr::is_undefined) {
             return Expr::undefined();
         }
-        let mut meta = Meta { hash: fx(&(fun, &args)), cost: fun.cost(), size: 1, depth: 0 };
+        let mut meta =
+            Meta { hash: fx(&(fun, &args)), cost: fun.cost(args.len()), size: 1, depth: 0 };
         for arg in &args {
             meta.cost = meta.cost.saturating_add(arg.cost());
             meta.size = meta.size.saturating_add(arg.size());

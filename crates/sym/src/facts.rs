@@ -141,6 +141,29 @@ impl Facts {
         }
     }
 
+    /// Takes for granted that a truth is not 0: a relation of integers, or several joined by and.
+    /// Of other truths nothing is remembered.
+    pub fn assume(&mut self, truth: &Expr) {
+        let Some(call) = truth.as_call() else { return };
+        match (call.fun, call.args.as_slice()) {
+            (Fun::And, all) => all.iter().for_each(|it| self.assume(it)),
+            (Fun::Le, [a, b]) => self.assume_le(a, b),
+            (Fun::Lt, _) => {}
+            (Fun::Eq, [a, b]) => self.assume_eq(a, b),
+            (Fun::Not, [not]) => {
+                // One of the ends of a range is not taken.
+                if let Some((a, b)) = not.as_call().and_then(|it| it.as_binary(Fun::Eq))
+                    && let (Some(name), Some(value)) = (a.as_sym(), b.as_int())
+                {
+                    let Range { lo, hi } = self.range_of_sym(name);
+                    let (lo, hi) = (lo.saturating_add((lo == value).into()), hi);
+                    self.set_range(name, Range { lo, hi: hi.saturating_sub((hi == value).into()) });
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Takes for granted that a symbol is `remainder` more than a multiple of `modulus`.
     pub fn assume_multiple(&mut self, sym: &str, modulus: i64, remainder: i64) {
         let new = Congruence::new(modulus.unsigned_abs(), remainder.into());

@@ -123,11 +123,13 @@ impl Fun {
         ("RoundToInt", Fun::RoundToInt, Some(1)),
     ];
 
-    pub(crate) fn cost(self) -> u64 {
+    /// The cost of a call with so many arguments, without theirs.
+    pub(crate) fn cost(self, args: usize) -> u64 {
         match self {
+            Fun::Min | Fun::Max | Fun::And | Fun::Or => 3 * (args as u64).saturating_sub(1),
             Fun::Float(_) => 1,
-            Fun::Min | Fun::Max | Fun::Abs | Fun::BitAnd | Fun::BitOr | Fun::Prod => 3,
-            Fun::Le | Fun::Lt | Fun::Eq | Fun::Not | Fun::And | Fun::Or | Fun::Where => 3,
+            Fun::Abs | Fun::BitAnd | Fun::BitOr | Fun::Prod => 3,
+            Fun::Le | Fun::Lt | Fun::Eq | Fun::Not | Fun::Where => 3,
             Fun::FloatAdd | Fun::FloatMul => 3,
             Fun::ToFloat | Fun::FloorToInt | Fun::CeilToInt | Fun::TruncToInt => 5,
             Fun::RoundToInt | Fun::TruncToFloat => 5,

@@ -2,7 +2,7 @@
 //!
 //! An [`Expr`] is always in normal form, a sorted sum of products over symbols and calls, so most
 //! equal sizes are equal as values. [`Facts`] say what is known of the symbols; with them
-//! [`simplify`] finds something cheaper, [`equal`], [`less_equal`] and [`divisible`] answer
+//! [`simplify()`] finds something cheaper, [`equal`], [`less_equal`] and [`divisible`] answer
 //! questions, and [`to_cpp`] prints C++ that computes the same integer.
 //!
 //! ```
@@ -48,6 +48,6 @@ pub use crate::{
     prove::{Answer, divisible, equal, less_equal},
     range::{Range, range},
     real::Number,
-    simplify::{explain, simplify},
+    simplify::{explain, rules, simplify},
     srepr::parse_srepr,
 };

@@ -25,6 +25,8 @@ pub enum Answer {
 const BUDGET: u32 = 24;
 /// How many relations are chained in one proof.
 const CHAIN: u32 = 5;
+/// Sums with more terms are left to their ranges.
+const MAX_TERMS: usize = 32;
 
 /// Whether `a == b`.
 pub fn equal(a: &Expr, b: &Expr, facts: &Facts) -> Answer {
@@ -156,6 +158,9 @@ fn prove(expr: &Expr, facts: &Facts, chain: u32, budget: &mut u32) -> bool {
     }
     *budget -= 1;
     let terms = expr.to_terms();
+    if MAX_TERMS < terms.len() {
+        return false;
+    }
     let derived = derived_relations(&terms, facts);
     let (nonnegative, zero) = facts.relations();
     let negated: Vec<Expr> = zero.iter().map(|it| -it).collect();

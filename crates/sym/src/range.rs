@@ -186,7 +186,7 @@ pub(crate) fn range_of_atom(atom: &Atom, facts: &Facts) -> Range {
     }
 }
 
-fn range_of_call(call: &Call, facts: &Facts) -> Range {
+pub(crate) fn range_of_call(call: &Call, facts: &Facts) -> Range {
     let arg = |at: usize| call.args.get(at).map_or(Range::ANY, |it| range(it, facts));
     let rest = || call.args.iter().skip(1).map(|it| range(it, facts));
     match call.fun {

@@ -16,8 +16,47 @@ use crate::{
     simplify::Simplifier,
 };
 
+/// What takes quadratic time is done to sums of this many terms and less.
+const MAX_TERMS: usize = 64;
+
+/// A minimum or maximum of more arguments is left as it is.
+const MAX_COMPARED: usize = 16;
+
 /// Integers of this magnitude and less are exact in floating point.
 const EXACT_FLOAT: i64 = 1 << 53;
+
+/// The names of the rewrites, and what they say.
+pub(crate) const LAWS: &[(&str, &str)] = &[
+    ("point-range", "a value with one value in its range is that constant"),
+    ("solved-symbol", "a symbol is what an equality says it is"),
+    ("div-point", "n//d = k, if the ranges of n and d leave one quotient k"),
+    ("div-split", "(q*d + r)//d = q, if 0 <= r < d"),
+    ("div-by-part", "(q*g + r)//(g*h) = q//h, if 0 <= r < g and 0 < h"),
+    ("div-of-multiple", "(m + r)//d = m//d, if d divides m and 0 <= r < d"),
+    ("div-add-mul", "(q*d + r)//d = q + r//d, if 0 < d"),
+    ("mod-known", "Mod(n, d) = k, if n is known to be k modulo d"),
+    ("mod-split", "Mod(q*d + r, d) = r, if 0 <= r < d"),
+    ("mod-by-part", "Mod(q*g + r, g*h) = g*Mod(q, h) + r, if 0 <= r < g and 0 < h"),
+    ("mod-of-multiple", "Mod(m + r, d) = Mod(k + r, d), if m is known to be k modulo d"),
+    ("mod-add-mul", "Mod(q*d + r, d) = Mod(r, d), if 0 < d"),
+    ("mod-as-difference", "Mod(n, d) = n - d*(n//d), if 0 < d"),
+    ("div-as-difference", "d*(n//d) = n - Mod(n, d), if 0 < d"),
+    ("max-dominated", "Max(a, b) = b, if a <= b"),
+    ("min-dominated", "Min(a, b) = a, if a <= b"),
+    ("abs-nonnegative", "Abs(a) = a, if 0 <= a"),
+    ("abs-nonpositive", "Abs(a) = -a, if a <= 0"),
+    ("le-holds", "Le(a, b) = 1, if a <= b"),
+    ("le-fails", "Le(a, b) = 0, if b < a"),
+    ("eq-holds", "Eq(a, b) = 1, if a <= b and b <= a"),
+    ("eq-fails", "Eq(a, b) = 0, if a < b or b < a, or their residues differ"),
+    ("round-integer", "FloorToInt(ToFloat(a)) = a, if floating point has a exactly"),
+    ("floor-quotient", "FloorToInt(IntTrueDiv(a, b)) = a//b, if floating point has both exactly"),
+    (
+        "ceil-quotient",
+        "CeilToInt(IntTrueDiv(a, b)) = -((-a)//b), if floating point has both exactly",
+    ),
+    ("trunc-quotient", "TruncToInt(IntTrueDiv(a, b)) = a//b, if also 0 <= a"),
+];
 
 /// A rewrite of a call whose arguments are simplified.
 pub(crate) fn call(it: &mut Simplifier<'_>, call: &Call) -> Option<Expr> {
@@ -29,7 +68,6 @@ pub(crate) fn call(it: &mut Simplifier<'_>, call: &Call) -> Option<Expr> {
         (Fun::Abs, [a]) => absolute(a, facts),
         (Fun::Le, [a, b]) => at_most(a, b, facts),
         (Fun::Eq, [a, b]) => equality(a, b, facts),
-        (Fun::Not, [a]) => Some(("not", a.logical_not())),
         (Fun::FloorToInt | Fun::CeilToInt | Fun::TruncToInt | Fun::RoundToInt, [a]) => {
             rounding(call.fun, a, facts)
         }
@@ -123,6 +161,9 @@ fn split(n: &Expr, d: &Expr) -> (Expr, Expr) {
         rest.add_int(n.constant_term().rem_euclid(by).into());
         return (whole.finish(), rest.finish());
     };
+    if MAX_TERMS < n.to_terms().len() {
+        return unsplit();
+    }
     let divide = |term: &Term| {
         let mono = mono_div(&term.mono, &lead.mono)?;
         (term.coefficient.checked_rem(lead.coefficient) == Some(0))
@@ -253,7 +294,7 @@ fn residue_of(term: &Term, d: i64, facts: &Facts) -> Option<i64> {
 }
 
 fn extremum(fun: Fun, args: &[Expr], facts: &Facts) -> Rewritten {
-    if args.iter().any(Expr::is_real) {
+    if args.iter().any(Expr::is_real) || MAX_COMPARED < args.len() {
         return None;
     }
     let mut kept: Vec<&Expr> = args.iter().collect();
@@ -338,6 +379,9 @@ fn rounding(fun: Fun, argument: &Expr, facts: &Facts) -> Rewritten {
 pub(crate) fn sum(it: &mut Simplifier<'_>, sum: Expr) -> Expr {
     let mut best = sum;
     let terms = best.to_terms();
+    if MAX_TERMS < terms.len() {
+        return best;
+    }
     for factor in terms.iter().flat_map(|it| &it.mono) {
         let Factor { atom: Atom::Call(call), power: 1 } = factor else { continue };
         let [n, d] = call.args.as_slice() else { continue };

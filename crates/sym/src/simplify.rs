@@ -37,6 +37,12 @@ pub(crate) fn rank(expr: &Expr) -> (u64, u32) {
     (expr.cost(), expr.size())
 }
 
+/// Every rule that [`explain`] can name, with what it says; `x//0` is an unknown integer.
+pub fn rules() -> Vec<(&'static str, String)> {
+    let direct = rewrite::LAWS.iter().map(|(name, law)| (*name, (*law).to_owned()));
+    direct.chain(egraph::laws()).collect()
+}
+
 pub(crate) struct Simplifier<'a> {
     pub(crate) facts: &'a Facts,
     memo: IndexMap<Expr, Expr, FxBuildHasher>,

@@ -290,10 +290,11 @@ impl<'a> Printed<'a> {
     ) -> Result<usize, Failure> {
         clock.start(Stage::Build);
         let cpu = &options.target_cpu;
-        let units = sources::units(&self.files, cpu);
+        let (files, ready) = sources::split(&self.files);
+        let units = sources::units(&files, cpu);
         // The host compilers are processes: computing constants fits beside them.
         let (built, blob) = std::thread::scope(|scope| {
-            let building = scope.spawn(|| build(toolchain, &units));
+            let building = scope.spawn(|| build(toolchain, &units, ready));
             let blob = evaluator.blob(&self.layout);
             let built = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (built, blob)
@@ -325,8 +326,14 @@ fn toolchain(options: &CompileOptions) -> Result<Toolchain, Failure> {
     })
 }
 
-fn build(toolchain: &Toolchain, units: &[toolchain::Unit]) -> Result<(Library, usize), Failure> {
-    let objects = toolchain.compile(units)?;
+/// Compiles `units` and links them with the objects that are `ready`.
+fn build(
+    toolchain: &Toolchain,
+    units: &[toolchain::Unit],
+    ready: Vec<toolchain::Object>,
+) -> Result<(Library, usize), Failure> {
+    let mut objects = toolchain.compile(units)?;
+    objects.extend(ready);
     let cached = objects.iter().filter(|it| it.cached).count();
     Ok((toolchain.link(&objects, &sources::link_options())?, cached))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use emit::{HostInfo, IoEntry, container};
 use ir::{Function, OutputKind, ParamKind};
-use toolchain::{Header, LinkOptions, TargetCpu, Unit};
+use toolchain::{Header, LinkOptions, Object, TargetCpu, Unit};
 
 use crate::{constants::Layout, constants::boundary_type};
 
@@ -12,8 +12,16 @@ use crate::{constants::Layout, constants::boundary_type};
 /// neither few nor many; and what is in them must not depend on the machine.
 const OPS_PER_FILE: usize = 400;
 
-/// Flags of kernels, and of the host program, beside those for the target CPU.
-const KERNEL_FLAGS: &[&str] = &["-O2", "-Wall", "-Wextra", "-Wno-unused"];
+/// Flags of the host program, beside those for the target CPU: it runs through once.
+const HOST_FLAGS: &[&str] = &["-O1", "-Wall", "-Wextra", "-Wno-unused"];
+
+/// Flags of kernels, beside those for the target CPU. The products' innermost loops are unrolled
+/// into registers, which g++ does at this level only.
+const KERNEL_FLAGS: &[&str] = &["-O3", "-Wall", "-Wextra", "-Wno-unused"];
+
+/// The container's objects, compiled when Tintype was built; none if there was no compiler then.
+static CONTAINER_OBJECTS: &[(&str, &[u8])] =
+    include!(concat!(env!("OUT_DIR"), "/container_objects.rs"));
 
 /// A file of C++.
 #[derive(Clone, Debug)]
@@ -119,7 +127,8 @@ pub(crate) fn headers() -> impl Iterator<Item = &'static emit::File> {
 pub(crate) fn flags(role: Role, cpu: &TargetCpu) -> Vec<String> {
     let own = match role {
         Role::Container => container::FLAGS,
-        Role::Host | Role::Kernels => KERNEL_FLAGS,
+        Role::Host => HOST_FLAGS,
+        Role::Kernels => KERNEL_FLAGS,
     };
     let mut res: Vec<String> = own.iter().map(|it| (*it).to_owned()).collect();
     if role != Role::Container {
@@ -142,6 +151,16 @@ pub(crate) fn units(sources: &[Source], cpu: &TargetCpu) -> Vec<Unit> {
         flags: flags(it.role, cpu),
     };
     sources.iter().map(unit).collect()
+}
+
+/// The sources that are not compiled yet, and the objects of the others.
+pub(crate) fn split(sources: &[Source]) -> (Vec<Source>, Vec<Object>) {
+    let is_ready = |it: &Source| {
+        it.role == Role::Container && CONTAINER_OBJECTS.iter().any(|ready| ready.0 == it.name)
+    };
+    let left = sources.iter().filter(|it| !is_ready(it)).cloned().collect();
+    let objects = CONTAINER_OBJECTS.iter().map(|(name, bytes)| Object::compiled(*name, bytes));
+    (left, objects.collect())
 }
 
 /// How a model is linked.

@@ -80,11 +80,13 @@ impl Tree<'_> {
              set(CMAKE_CXX_EXTENSIONS OFF)\n\
              \n\
              set(CONTAINER\n{})\n\
-             set(KERNELS\n{}{})\n\
+             set(HOST\n{})\n\
+             set(KERNELS\n{})\n\
              set_source_files_properties(${{CONTAINER}} PROPERTIES COMPILE_OPTIONS \"{}\")\n\
+             set_source_files_properties(${{HOST}} PROPERTIES COMPILE_OPTIONS \"{}\")\n\
              set_source_files_properties(${{KERNELS}} PROPERTIES COMPILE_OPTIONS \"{}\")\n\
              \n\
-             add_library({name} SHARED ${{CONTAINER}} ${{KERNELS}})\n\
+             add_library({name} SHARED ${{CONTAINER}} ${{HOST}} ${{KERNELS}})\n\
              target_include_directories({name} PRIVATE include)\n\
              target_compile_options({name} PRIVATE -fopenmp -fvisibility=hidden\n\
              \x20 -ffp-contract=off -fno-math-errno -fno-semantic-interposition\n\
@@ -96,6 +98,7 @@ impl Tree<'_> {
             list(Role::Host),
             list(Role::Kernels),
             options(Role::Container).replace(' ', ";"),
+            options(Role::Host).replace(' ', ";"),
             options(Role::Kernels).replace(' ', ";"),
         );
         if blob.size() != 0 {

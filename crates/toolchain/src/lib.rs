@@ -71,6 +71,13 @@ pub struct Object {
     pub cached: bool,
 }
 
+impl Object {
+    /// An object that was compiled before.
+    pub fn compiled(name: impl Into<String>, bytes: &[u8]) -> Object {
+        Object { name: name.into(), bytes: bytes.into(), digest: Digest::of(bytes), cached: true }
+    }
+}
+
 /// How to link.
 #[derive(Clone, Debug, Default)]
 pub struct LinkOptions {

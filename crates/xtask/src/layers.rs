@@ -35,7 +35,12 @@ static LAYERS: &[Layer] = &[
     Layer { name: "pass", uses: &["ir", "sym", "diag"], tests: &["testkit", "interp", "tensor"] },
     Layer { name: "testkit", uses: &["pass", "ir", "interp", "diag"], tests: &["tensor"] },
     // Passes: at most two neighbouring dialects. Folding constants is evaluating them.
-    layer("aten-passes", &["pass", "ir", "sym", "diag", "aten", "tensor"]),
+    Layer {
+        name: "aten-passes",
+        uses: &["pass", "ir", "sym", "diag", "aten", "tensor"],
+        // Its operators are tested on real archives.
+        tests: &["testkit", "interp", "import"],
+    },
     layer("tensor-passes", &["pass", "ir", "sym", "diag", "interp", "tensor", "loops"]),
     layer("loops-passes", &["pass", "ir", "sym", "diag", "loops", "wrapper"]),
     layer("wrapper-passes", &["pass", "ir", "sym", "diag", "wrapper"]),

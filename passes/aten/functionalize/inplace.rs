@@ -1,7 +1,7 @@
 //! Operators that write: each has a twin that gives what it would have written.
 
 use aten::{Schema, Slot};
-use ir::{Arg, Attr, AttrTy as _, DType, Op, OpRef, Type, ValueId};
+use ir::{Arg, Attr, AttrTy as _, DType, Op, OpRef, Type, ValueId, View};
 
 use super::{Functionalize, views::emit};
 use crate::promote::{self, Category};
@@ -49,10 +49,34 @@ fn twin_name(schema: &Schema) -> Option<String> {
     })
 }
 
+/// Operators that write to statistics, marked or not, and their twins, whose last results are what
+/// the arguments of these names become.
+const STATISTICS: &[(&str, &str, &[&str])] = &[
+    ("batch_norm", "_native_batch_norm_legit_functional", &["running_mean", "running_var"]),
+    ("native_batch_norm", "_native_batch_norm_legit_functional", &["running_mean", "running_var"]),
+    ("_native_batch_norm_legit", "_native_batch_norm_legit_functional", &["running_mean", "running_var"]),
+    ("_batch_norm_with_update", "_batch_norm_with_update_functional", &["running_mean", "running_var"]),
+];
+
+/// Whether an op writes to an operand.
+pub(super) fn writes(view: View<'_>, schema: &Schema) -> bool {
+    if schema.written().next().is_some() {
+        return true;
+    }
+    let statistics = STATISTICS.iter().any(|it| it.0 == schema.name);
+    statistics && {
+        let given = |name: &str| view.arg(name).values().next().is_some();
+        view.attr::<bool>("training") && given("running_mean") && given("running_var")
+    }
+}
+
 impl<'a> Functionalize<'a> {
     /// An op that writes to some of its operands.
     pub(super) fn write_op(&mut self, op: &'a Op, schema: &'static Schema) -> ir::Result<()> {
         let name = schema.name.as_str();
+        if let Some((_, twin, written)) = STATISTICS.iter().find(|it| it.0 == name) {
+            return self.write_statistics(op, schema, twin, written);
+        }
         let Some(written) = written_value(op, schema) else {
             self.unsupported.count(op.def.0.name, op.origin);
             return Ok(());
@@ -61,21 +85,57 @@ impl<'a> Functionalize<'a> {
             return self.reshape_in_place(op, schema, twin, written);
         }
         if name == "dropout_" && !self.rw.view(op).attr::<bool>("train") {
-            return self.bind_results(op, written);
+            self.bind_results(op, written);
+            return Ok(());
         }
         let Some(twin) = twin_name(schema).and_then(|it| aten::lookup(&it)) else {
             self.unsupported.count(op.def.0.name, op.origin);
             return Ok(());
         };
         let new = self.emit_twin(op, schema, twin, written)?;
-        self.write(written, new)?;
-        self.bind_results(op, written)
+        self.write(self.memory.node(written), new)?;
+        self.bind_results(op, written);
+        Ok(())
     }
 
     /// The results of an op that writes are what it wrote to.
-    fn bind_results(&mut self, op: &Op, written: ValueId) -> ir::Result<()> {
+    fn bind_results(&mut self, op: &Op, written: ValueId) {
         for it in op.results() {
             self.memory.same(it, written);
+        }
+    }
+
+    /// The twin gives the op's own results first and the new statistics last.
+    fn write_statistics(
+        &mut self,
+        op: &Op,
+        schema: &Schema,
+        twin: &str,
+        written: &[&str],
+    ) -> ir::Result<()> {
+        let Some((twin, twin_schema)) =
+            aten::lookup(twin).and_then(|it| Some((it, aten::schema(it)?)))
+        else {
+            self.unsupported.count(op.def.0.name, op.origin);
+            return Ok(());
+        };
+        let (args, attrs) = self.twin_arguments(op, schema, twin)?;
+        let targets: Vec<ValueId> =
+            written.iter().flat_map(|it| self.rw.view(op).arg(it).values()).collect();
+        let count = twin_schema.returns.len();
+        let mut types = vec![Type::None; count];
+        for (i, it) in op.results().enumerate() {
+            types[i] = self.rw.old.body.ty(it).clone();
+        }
+        for (ty, it) in types[count - targets.len()..].iter_mut().zip(&targets) {
+            *ty = self.rw.old.body.ty(*it).clone();
+        }
+        let made = self.rw.new.push_stated(twin, args, attrs, Some(types))?;
+        for (old, new) in op.results().zip(&made) {
+            self.own(old, *new);
+        }
+        for (target, new) in targets.iter().zip(&made[count - targets.len()..]) {
+            self.write(self.memory.node(*target), *new)?;
         }
         Ok(())
     }
@@ -174,27 +234,27 @@ impl<'a> Functionalize<'a> {
         if divides { promote::to_float(common) } else { common }
     }
 
-    /// From here on the operand is seen as the result.
+    /// From here on the operand is seen as the result is.
     fn reshape_in_place(
         &mut self,
-        op: &'a Op,
+        op: &Op,
         schema: &Schema,
         twin: &str,
         written: ValueId,
     ) -> ir::Result<()> {
-        let Some(twin) = aten::lookup(twin) else {
-            self.unsupported.count(op.def.0.name, op.origin);
-            return Ok(());
-        };
         let Some(result) = op.results().next() else { return Ok(()) };
-        if twin.0.name == "aten.detach" {
+        if twin == "detach" {
             self.memory.same(result, written);
             return Ok(());
         }
-        // The op that the view is remembered by must be the twin, so that it can be taken anew;
-        // this one's definition writes.
-        let _ = (schema, twin);
-        self.unsupported.count(op.def.0.name, op.origin);
+        let (Some(def), true) = (aten::lookup(twin), schema.args.len() == op.args.len() + op.attrs.len())
+        else {
+            self.unsupported.count(op.def.0.name, op.origin);
+            return Ok(());
+        };
+        // The arguments of a twin are those of the op.
+        self.take_view(Op { def, ..op.clone() }, written)?;
+        self.memory.same(written, result);
         Ok(())
     }
 }

@@ -1,12 +1,18 @@
 //! Which memory each value is, and what it holds.
 
-use ir::{Op, ValueId};
+use std::rc::Rc;
+
+use ir::{Op, Type, ValueId};
 
 use super::views;
 
-/// A memory: the value that owns it, and its content.
+/// A way to see a memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct NodeId(usize);
+
+/// A memory: who owns it, and its content.
 struct Storage {
-    base: ValueId,
+    base: NodeId,
     current: ValueId,
     /// How often it was written.
     generation: u32,
@@ -14,111 +20,121 @@ struct Storage {
     param: Option<usize>,
 }
 
-/// A value of the old function.
+/// The step from one way to see a memory to another.
 #[derive(Clone)]
-struct Seen<'a> {
+pub(super) struct Step {
+    pub(super) parent: NodeId,
+    /// The op that takes the view, and which of its results it is.
+    pub(super) op: Rc<Op>,
+    pub(super) index: usize,
+}
+
+struct Node {
     storage: usize,
-    /// The value that it is a view of, by which op, as which of its results.
-    parent: Option<(ValueId, &'a Op, usize)>,
+    step: Option<Step>,
+    ty: Type,
     /// What it was when the memory had been written that often.
     cached: ValueId,
     generation: u32,
 }
 
 /// The memories of a function.
-pub(super) struct Memory<'a> {
+pub(super) struct Memory {
     storages: Vec<Storage>,
-    seen: Vec<Option<Seen<'a>>>,
+    nodes: Vec<Node>,
+    /// How each value of the old function sees its memory.
+    of: Vec<Option<NodeId>>,
 }
 
-impl<'a> Memory<'a> {
-    pub(super) fn new(values: usize) -> Memory<'a> {
-        Memory { storages: Vec::new(), seen: vec![None; values] }
+impl Memory {
+    pub(super) fn new(values: usize) -> Memory {
+        Memory { storages: Vec::new(), nodes: Vec::new(), of: vec![None; values] }
     }
 
-    fn of(&self, old: ValueId) -> &Seen<'a> {
-        self.seen[old.index()].as_ref().expect("operands are made before their use")
+    /// How a value sees its memory.
+    pub(super) fn node(&self, old: ValueId) -> NodeId {
+        self.of[old.index()].expect("operands are made before their use")
+    }
+
+    fn add(&mut self, old: ValueId, node: Node) -> NodeId {
+        let id = NodeId(self.nodes.len());
+        self.nodes.push(node);
+        self.of[old.index()] = Some(id);
+        id
     }
 
     /// A value with a memory of its own.
-    pub(super) fn own(&mut self, old: ValueId, new: ValueId, param: Option<usize>) {
+    pub(super) fn own(&mut self, old: ValueId, new: ValueId, ty: Type, param: Option<usize>) {
         let storage = self.storages.len();
-        self.storages.push(Storage { base: old, current: new, generation: 0, param });
-        self.seen[old.index()] = Some(Seen { storage, parent: None, cached: new, generation: 0 });
+        let base = self.add(old, Node { storage, step: None, ty, cached: new, generation: 0 });
+        self.storages.push(Storage { base, current: new, generation: 0, param });
     }
 
-    /// A value that is another one.
+    /// A value that sees a memory as another one does.
     pub(super) fn same(&mut self, old: ValueId, as_value: ValueId) {
-        self.seen[old.index()] = Some(self.of(as_value).clone());
+        self.of[old.index()] = Some(self.node(as_value));
     }
 
-    /// A value that is a view of another one.
-    pub(super) fn view(&mut self, old: ValueId, parent: ValueId, op: &'a Op, index: usize, new: ValueId) {
-        let storage = self.of(parent).storage;
+    /// A value that is a view.
+    pub(super) fn view(&mut self, old: ValueId, step: Step, ty: Type, new: ValueId) {
+        let storage = self.nodes[step.parent.0].storage;
         let generation = self.storages[storage].generation;
-        let parent = Some((parent, op, index));
-        self.seen[old.index()] = Some(Seen { storage, parent, cached: new, generation });
+        self.add(old, Node { storage, step: Some(step), ty, cached: new, generation });
     }
 
-    /// What it is a view of, and by which op, where its memory was written since it was taken.
-    pub(super) fn stale(&self, old: ValueId) -> Option<(ValueId, &'a Op)> {
-        let seen = self.of(old);
-        let (parent, op, _) = seen.parent?;
-        (seen.generation != self.storages[seen.storage].generation).then_some((parent, op))
+    /// How a view is taken anew, where its memory was written since it was taken.
+    pub(super) fn stale(&self, node: NodeId) -> Option<Step> {
+        let it = &self.nodes[node.0];
+        let step = it.step.as_ref()?;
+        (it.generation != self.storages[it.storage].generation).then(|| step.clone())
     }
 
-    /// What a value is, when it is not stale.
-    pub(super) fn cached(&self, old: ValueId) -> ValueId {
-        let seen = self.of(old);
-        match seen.parent {
-            None => self.storages[seen.storage].current,
-            Some(_) => seen.cached,
+    /// What a node sees, when it is not stale.
+    pub(super) fn cached(&self, node: NodeId) -> ValueId {
+        let it = &self.nodes[node.0];
+        match it.step {
+            None => self.storages[it.storage].current,
+            Some(_) => it.cached,
         }
     }
 
-    pub(super) fn set_cached(&mut self, old: ValueId, new: ValueId) {
-        let generation = self.storages[self.of(old).storage].generation;
-        if let Some(seen) = &mut self.seen[old.index()] {
-            (seen.cached, seen.generation) = (new, generation);
-        }
+    pub(super) fn set_cached(&mut self, node: NodeId, new: ValueId) {
+        let it = &mut self.nodes[node.0];
+        (it.cached, it.generation) = (new, self.storages[it.storage].generation);
     }
 
-    /// Takes the results of a view that was taken anew.
-    pub(super) fn refresh(&mut self, old: ValueId, results: &[ValueId]) {
-        if let Some((_, _, index)) = self.of(old).parent {
-            self.set_cached(old, results[index]);
-        }
+    pub(super) fn step(&self, node: NodeId) -> Option<Step> {
+        self.nodes[node.0].step.clone()
     }
 
-    pub(super) fn parent(&self, old: ValueId) -> Option<(ValueId, &'a Op, usize)> {
-        self.of(old).parent
+    pub(super) fn ty(&self, node: NodeId) -> &Type {
+        &self.nodes[node.0].ty
     }
 
-    /// Gives a memory a new content; `old` sees the whole of it.
-    pub(super) fn replace(&mut self, old: ValueId, new: ValueId) {
-        let storage = self.of(old).storage;
-        let storage = &mut self.storages[storage];
+    /// Gives a memory a new content; the node sees the whole of it.
+    pub(super) fn replace(&mut self, node: NodeId, new: ValueId) {
+        let storage = &mut self.storages[self.nodes[node.0].storage];
         storage.current = new;
         storage.generation += 1;
     }
 
-    pub(super) fn is_written(&self, old: ValueId) -> bool {
-        self.storages[self.of(old).storage].generation != 0
+    pub(super) fn is_written(&self, node: NodeId) -> bool {
+        self.storages[self.nodes[node.0].storage].generation != 0
     }
 
     /// The parameter whose memory it is.
-    pub(super) fn param(&self, old: ValueId) -> Option<usize> {
-        self.storages[self.of(old).storage].param
+    pub(super) fn param(&self, node: NodeId) -> Option<usize> {
+        self.storages[self.nodes[node.0].storage].param
     }
 
-    /// The value that owns its memory, and whether the value begins where the memory begins.
-    pub(super) fn base(&self, old: ValueId) -> (ValueId, bool) {
-        let base = self.storages[self.of(old).storage].base;
+    /// Who owns the memory, and whether the node begins where the memory begins.
+    pub(super) fn base(&self, node: NodeId) -> (NodeId, bool) {
+        let base = self.storages[self.nodes[node.0].storage].base;
         let mut from_start = true;
-        let mut at = self.of(old);
-        while let Some((parent, op, _)) = at.parent {
-            from_start &= views::keeps_start(op);
-            at = self.of(parent);
+        let mut at = &self.nodes[node.0];
+        while let Some(step) = &at.step {
+            from_start &= views::keeps_start(&step.op);
+            at = &self.nodes[step.parent.0];
         }
         (base, from_start)
     }

@@ -11,12 +11,14 @@ mod inplace;
 mod memory;
 mod views;
 
+use std::rc::Rc;
+
 use diag::Diag;
 use ir::{Function, Op, Output, OutputKind, ParamKind, Rewriter, ValueId, compact};
 use pass::{PassCx, PassDef, Unit};
 
 use crate::Kinds;
-use memory::Memory;
+use memory::{Memory, NodeId, Step};
 
 /// Takes writes out of a function.
 pub static FUNCTIONALIZE: PassDef = PassDef::new(
@@ -45,7 +47,7 @@ pub fn run(function: &Function) -> Result<Function, Vec<Diag>> {
     };
     for (i, param) in function.body.root.params.iter().enumerate() {
         let value = it.rw.get(*param);
-        it.memory.own(*param, value, Some(i));
+        it.memory.own(*param, value, function.body.ty(*param).clone(), Some(i));
     }
     let mut diags = Vec::new();
     for op in function.body.ops() {
@@ -63,7 +65,7 @@ pub fn run(function: &Function) -> Result<Function, Vec<Diag>> {
 
 struct Functionalize<'a> {
     rw: Rewriter<'a>,
-    memory: Memory<'a>,
+    memory: Memory,
     unsupported: Kinds,
 }
 
@@ -72,7 +74,7 @@ impl<'a> Functionalize<'a> {
         let Some(schema) = aten::schema(op.def) else {
             return self.copy(op);
         };
-        if schema.written().next().is_some() {
+        if inplace::writes(self.rw.view(op), schema) {
             return self.write_op(op, schema);
         }
         if views::is_view(self.rw.view(op), schema) {
@@ -81,15 +83,20 @@ impl<'a> Functionalize<'a> {
         self.copy(op)
     }
 
+    fn own(&mut self, old: ValueId, new: ValueId) {
+        let ty = self.rw.old.body.ty(old).clone();
+        self.memory.own(old, new, ty, None);
+    }
+
     /// Copies an op with what its operands are now; its results are memories of their own.
-    fn copy(&mut self, op: &'a Op) -> ir::Result<()> {
+    fn copy(&mut self, op: &Op) -> ir::Result<()> {
         for it in op.operands() {
             let value = self.read(it)?;
             self.rw.set(it, value);
         }
         let results = self.rw.copy(op)?;
         for (old, new) in op.results().zip(results) {
-            self.memory.own(old, new, None);
+            self.own(old, new);
         }
         Ok(())
     }
@@ -103,44 +110,56 @@ impl<'a> Functionalize<'a> {
             }
             return Ok(());
         }
+        self.take_view(op.clone(), base)
+    }
+
+    /// Makes views by an op, and remembers how they were taken.
+    fn take_view(&mut self, op: Op, base: ValueId) -> ir::Result<()> {
         for it in op.operands() {
             let value = self.read(it)?;
             self.rw.set(it, value);
         }
-        let results = self.rw.copy(op)?;
-        for (i, (old, new)) in op.results().zip(results).enumerate() {
-            self.memory.view(old, base, op, i, new);
+        let results = self.rw.copy(&op)?;
+        let (parent, op) = (self.memory.node(base), Rc::new(op));
+        for (index, (old, new)) in op.results().zip(results).enumerate() {
+            let ty = self.rw.old.body.ty(old).clone();
+            self.memory.view(old, Step { parent, op: op.clone(), index }, ty, new);
         }
         Ok(())
     }
 
     /// What a value is now.
     fn read(&mut self, old: ValueId) -> ir::Result<ValueId> {
-        let Some((parent, op)) = self.memory.stale(old) else { return Ok(self.memory.cached(old)) };
-        let parent = self.read(parent)?;
+        self.read_node(self.memory.node(old))
+    }
+
+    fn read_node(&mut self, node: NodeId) -> ir::Result<ValueId> {
+        let Some(step) = self.memory.stale(node) else { return Ok(self.memory.cached(node)) };
         // The view is taken anew, of what its memory holds now.
-        for (i, it) in op.operands().enumerate() {
+        let parent = self.read_node(step.parent)?;
+        for (i, it) in step.op.operands().enumerate() {
             let value = if i == 0 { parent } else { self.read(it)? };
             self.rw.set(it, value);
         }
         let origin = self.rw.new.origin;
-        let results = self.rw.copy(op)?;
+        let results = self.rw.copy(&step.op)?;
         self.rw.new.origin = origin;
-        self.memory.refresh(old, &results);
-        Ok(self.memory.cached(old))
+        self.memory.set_cached(node, results[step.index]);
+        Ok(results[step.index])
     }
 
-    /// Gives a value's memory a new content where the value sees it.
-    fn write(&mut self, old: ValueId, new: ValueId) -> ir::Result<()> {
-        match self.memory.parent(old) {
-            None => self.memory.replace(old, new),
-            Some((parent, op, index)) => {
-                let whole = self.read(parent)?;
-                let updated = views::scatter(&mut self.rw, op, index, parent, whole, new)?;
-                self.write(parent, updated)?;
+    /// Gives a memory a new content where the node sees it.
+    fn write(&mut self, node: NodeId, new: ValueId) -> ir::Result<()> {
+        match self.memory.step(node) {
+            None => self.memory.replace(node, new),
+            Some(step) => {
+                let whole = self.read_node(step.parent)?;
+                let ty = self.memory.ty(step.parent).clone();
+                let updated = views::scatter(&mut self.rw, &step, ty, whole, new)?;
+                self.write(step.parent, updated)?;
             }
         }
-        self.memory.set_cached(old, new);
+        self.memory.set_cached(node, new);
         Ok(())
     }
 
@@ -149,26 +168,21 @@ impl<'a> Functionalize<'a> {
         let old = self.rw.old;
         let mut outputs = Vec::new();
         let mut yields = Vec::new();
-        let already: Vec<usize> = old
-            .outputs
-            .iter()
-            .filter_map(|it| match it.kind {
-                OutputKind::Mutates(it) => Some(it),
-                _ => None,
-            })
-            .collect();
+        let said = |i: usize| old.outputs.iter().any(|it| it.kind == OutputKind::Mutates(i));
         for (i, param) in old.body.root.params.iter().enumerate() {
-            if self.memory.is_written(*param) && !already.contains(&i) {
+            // An op that changes how a parameter is seen leaves its memory's owner alone.
+            let base = self.memory.base(self.memory.node(*param)).0;
+            if self.memory.is_written(base) && !said(i) {
                 let name = old.params[i].name.clone();
                 let ty = old.body.ty(*param).clone();
                 outputs.push(Output { name, kind: OutputKind::Mutates(i), ty });
-                yields.push(self.read(*param)?);
+                yields.push(self.read_node(base)?);
             }
         }
         let added = outputs.len();
-        for (output, value) in old.outputs.iter().zip(&old.body.root.yields) {
+        for (i, (output, value)) in old.outputs.iter().zip(&old.body.root.yields).enumerate() {
             let kind = match &output.kind {
-                OutputKind::User => self.alias(*value, &old.outputs, &old.body.root.yields, added, outputs.len()),
+                OutputKind::User => self.alias(*value, i, added),
                 OutputKind::AliasesOutput(it) => OutputKind::AliasesOutput(it + added),
                 it => it.clone(),
             };
@@ -177,41 +191,32 @@ impl<'a> Functionalize<'a> {
         }
         let facts = old.facts.clone();
         let body = compact(&self.rw.new.finish(yields), &facts);
-        Ok(Function {
-            name: old.name.clone(),
-            facts,
-            params: old.params.clone(),
-            outputs,
-            body,
-        })
+        let (name, params) = (old.name.clone(), old.params.clone());
+        Ok(Function { name, facts, params, outputs, body })
     }
 
-    /// Whether a result is the memory of a parameter or of an earlier result.
-    fn alias(
-        &self,
-        value: ValueId,
-        outputs: &[Output],
-        values: &[ValueId],
-        added: usize,
-        at: usize,
-    ) -> OutputKind {
-        let (base, from_start) = self.memory.base(value);
-        if !from_start {
+    /// Whether the result of that index is the memory of a parameter or of an earlier result.
+    fn alias(&self, value: ValueId, index: usize, added: usize) -> OutputKind {
+        let old = self.rw.old;
+        let node = self.memory.node(value);
+        let (base, from_start) = self.memory.base(node);
+        if !from_start || old.body.ty(value).as_tensor().is_none() {
             return OutputKind::User;
         }
-        if let Some(param) = self.memory.param(value) {
-            return match self.rw.old.params[param].kind {
+        if let Some(param) = self.memory.param(node) {
+            return match old.params[param].kind {
                 ParamKind::User | ParamKind::Buffer { .. } | ParamKind::Parameter => {
                     OutputKind::AliasesParam(param)
                 }
                 ParamKind::Constant | ParamKind::Folded => OutputKind::User,
             };
         }
-        let earlier = values.iter().zip(outputs).take(at - added).position(|(it, output)| {
-            output.kind == OutputKind::User
-                && self.memory.base(*it) == (base, true)
-                && self.rw.old.body.ty(*it).as_tensor().map(|it| it.numel())
-                    == self.rw.old.body.ty(base).as_tensor().map(|it| it.numel())
+        let numel = |ty: &ir::Type| ty.as_tensor().map(ir::TensorType::numel);
+        let whole = numel(self.memory.ty(base));
+        let earlier = old.body.root.yields.iter().zip(&old.outputs).take(index).position(|it| {
+            it.1.kind == OutputKind::User
+                && self.memory.base(self.memory.node(*it.0)) == (base, true)
+                && numel(old.body.ty(*it.0)) == whole
         });
         match earlier {
             Some(it) => OutputKind::AliasesOutput(it + added),

@@ -5,6 +5,8 @@ use diag::{Diag, codes};
 use ir::{Arg, Attr, AttrTy as _, Op, Rewriter, TensorType, Type, ValueId, View};
 use sym::{Answer, Expr, Facts};
 
+use super::memory::Step;
+
 /// Operators whose result may be their operand, or a copy of it.
 const MAYBE: &[&str] = &[
     "contiguous", "to.dtype", "to.dtype_layout", "to.device", "to.other", "type_as", "dropout",
@@ -124,16 +126,15 @@ fn ints(it: impl IntoIterator<Item = usize>) -> Attr {
     Attr::List(it.into_iter().map(|it| size(Expr::int(it as i64))).collect())
 }
 
-/// The whole of `parent` with `new` where the view by `op` sees it.
+/// The whole of type `ty` with `new` where the view by that step sees it.
 pub(super) fn scatter(
     rw: &mut Rewriter<'_>,
-    op: &Op,
-    index: usize,
-    parent: ValueId,
+    step: &Step,
+    ty: Type,
     whole: ValueId,
     new: ValueId,
 ) -> ir::Result<ValueId> {
-    let ty = rw.old.body.ty(parent).clone();
+    let (op, index) = (&*step.op, step.index);
     let view = View::of(&rw.old.body, &rw.old.facts, op);
     let attr = |it: &'static str| (it, view.raw_attr(it).clone());
     let both = || vec![Arg::Value(whole), Arg::Value(new)];

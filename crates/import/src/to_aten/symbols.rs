@@ -14,13 +14,14 @@ pub(super) struct Symbols {
     read: Map<Expr>,
 }
 
-/// Whether the exporter gives symbols such names: they become identifiers in C++.
+/// Whether the exporter gives symbols such names. They become identifiers in C++, beside others
+/// that printers and passes choose: so no name but these will do.
 fn is_symbol(name: &str) -> bool {
-    let digits = name.trim_start_matches(|it: char| it.is_ascii_lowercase());
-    digits.len() < name.len()
-        && !digits.is_empty()
-        && digits.bytes().all(|it| it.is_ascii_digit())
-        && name.len() <= 32
+    ["s", "u", "zf", "zuf"].into_iter().any(|prefix| {
+        name.strip_prefix(prefix).is_some_and(|it| {
+            !it.is_empty() && it.len() <= 20 && it.bytes().all(|it| it.is_ascii_digit())
+        })
+    })
 }
 
 impl Importer<'_> {

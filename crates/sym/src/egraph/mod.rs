@@ -148,6 +148,15 @@ fn rewrite(rule: &Rule) -> Rewrite<Node, Ranges> {
         .expect("the right side of a rule has the variables of the left")
 }
 
+/// The names of the rules and what they say.
+pub(crate) fn laws() -> impl Iterator<Item = (&'static str, String)> {
+    RULES.iter().map(|rule| {
+        let guards = rule.guards.iter().map(|(var, guard)| format!(", {var} {guard:?}"));
+        let guards: String = guards.collect();
+        (rule.name, format!("{} = {}{}", rule.left, rule.right, guards.to_lowercase()))
+    })
+}
+
 /// Whether the e-graph could find what the direct rewrites do not.
 pub(crate) fn is_worth_trying(expr: &Expr) -> bool {
     expr.size() <= MAX_TRIED && 2 <= count_hard(expr)

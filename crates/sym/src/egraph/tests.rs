@@ -83,3 +83,27 @@ fn names_are_distinct() {
     let names: BTreeSet<&str> = RULES.iter().map(|it| it.name).collect();
     assert_eq!(names.len(), RULES.len());
 }
+
+/// egg checks its own explanations against the rules.
+#[test]
+fn explanations_are_proofs() {
+    let mut facts = crate::Facts::new();
+    for name in ["t", "u"] {
+        facts.set_range(name, Range::at_least(1));
+    }
+    for text in ["Mod(a, t*u)//t", "Max(a*t, b*t)//(t*u)", "Max(a + c, b + c) - Min(a, b)"] {
+        let mut built = super::Built::default();
+        built.expr(&crate::parse(text).unwrap());
+        let leaves = built.leaves.iter().map(|it| crate::range(it, &facts)).collect();
+        let mut runner: egg::Runner<Node, super::Ranges> =
+            egg::Runner::new(super::Ranges { leaves, contradiction: false })
+                .with_explanations_enabled()
+                .with_iter_limit(super::ITERATIONS)
+                .with_expr(&built.nodes)
+                .run(super::rewrites());
+        let root = runner.roots[0];
+        let found = egg::Extractor::new(&runner.egraph, super::Cost).find_best(root).1;
+        assert_ne!(found, built.nodes, "{text}");
+        runner.explain_equivalence(&built.nodes, &found).check_proof(super::rewrites());
+    }
+}

@@ -129,19 +129,31 @@ fn compiled_sizes_are_evaluated_sizes() {
     compile_and_run("sizes", &program(&cases, &sample::facts()));
 }
 
-/// The same sizes where nothing is known, at the ends of the integers.
+/// The same sizes at the ends of the integers, where nothing is known and where signs are.
 #[test]
 fn nothing_overflows_undefined() {
-    let mut runner = TestRunner::deterministic();
-    let mut cases = cases(&mut runner, 150);
-    let ends = [i64::MIN, i64::MAX, 0, -1, i64::MIN + 1, 1 << 62];
-    for (at, (_, points)) in cases.iter_mut().enumerate() {
-        // Whatever the result is: it is compared with itself.
-        let extreme: Point = std::array::from_fn(|it| ends[(at + it) % ends.len()]);
-        *points = vec![(extreme, 0)];
+    let mut signs = Facts::new();
+    let positive = ["m", "n"];
+    for (name, ..) in SYMBOLS {
+        signs.set_range(name, Range::at_least(positive.contains(&name).into()));
     }
-    let text = program(&cases, &Facts::new()).replace("++wrong; printf", "if (0) printf");
-    compile_and_run("extremes", &text);
+    let (anything, nonnegative) = (
+        [i64::MIN, i64::MAX, 0, -1, i64::MIN + 1, 1 << 62],
+        [i64::MAX, 1, 1 << 62, 1 << 32, 3, 1 << 61],
+    );
+    for (name, facts, ends) in
+        [("extremes", Facts::new(), anything), ("positive_extremes", signs, nonnegative)]
+    {
+        let mut cases = cases(&mut TestRunner::deterministic(), 150);
+        for (at, (_, points)) in cases.iter_mut().enumerate() {
+            // What the result should be does not matter: it is not compared.
+            let extreme =
+                |turn: usize| std::array::from_fn(|it| ends[(at + it * turn) % ends.len()]);
+            *points = [1, 5].map(|turn| (extreme(turn), 0)).to_vec();
+        }
+        let text = program(&cases, &facts).replace("++wrong; printf", "if (0) printf");
+        compile_and_run(name, &text);
+    }
 }
 
 #[test]

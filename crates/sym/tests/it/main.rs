@@ -8,3 +8,5 @@ mod named;
 mod random;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod text;

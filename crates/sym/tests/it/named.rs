@@ -1,6 +1,11 @@
 //! Cases that a compiler meets, by name, with the fact and without it.
 
-use sym::{Answer, Expr, Facts, Range, divisible, equal, less_equal, parse, range, simplify};
+use std::collections::BTreeSet;
+
+use sym::{
+    Answer, Expr, Facts, Range, divisible, equal, explain, less_equal, parse, range, rules,
+    simplify,
+};
 
 fn size(text: &str) -> Expr {
     parse(text).unwrap()
@@ -142,4 +147,138 @@ fn ranges() {
     assert_eq!(of("n + 1"), Range::at_least(2));
     assert_eq!(of("n*n"), Range::at_least(1));
     assert_eq!(of("Abs(a)"), Range { lo: 0, hi: 5 });
+}
+
+/// What only the e-graph finds, with the fact and without it.
+#[test]
+fn lattices_and_nested_quotients() {
+    check("", "Max(a, b) + Min(a, b)", "a + b");
+    check("", "Max(a + c, b + c) - Max(a, b)", "c");
+    check("", "Max(3*a, 3*b) - Max(a, b)", "2*Max(a, b)");
+    check("t >= 1", "Max(a//t, b//t)", "Max(a, b)//t");
+    check("", "Max(a//t, b//t)", "Max(a//t, b//t)");
+    check("t >= 1; u >= 1", "Mod(a, t*u)//t", "Mod(a//t, u)");
+    check("t >= 1", "Mod(a, t*u)//t", "Mod(a, t*u)//t");
+    check("t >= 1; u >= 1", "Mod(Mod(a, t*u), t)", "Mod(a, t)");
+    check("", "Mod(Mod(a, t*u), t)", "Mod(Mod(a, t*u), t)");
+}
+
+#[test]
+fn relations() {
+    check("s0 >= 2", "Le(1, s0)", "1");
+    check("s0 >= 2", "Eq(s0, 1)", "0");
+    check("s0 mod 4 == 1", "Eq(Mod(s0, 2), 0)", "0");
+    check("a <= b", "Where(Le(a, b), s0, s1)", "s0");
+    check("a in 0..100", "FloorToInt(IntTrueDiv(a, 8))", "a//8");
+    check("a in 0..100", "CeilToInt(IntTrueDiv(a, 8))", "(a + 7)//8");
+    check("a >= 0", "FloorToInt(IntTrueDiv(a, 8))", "FloorToInt(IntTrueDiv(a, 8))");
+}
+
+#[test]
+fn assumed_truths() {
+    let mut known = Facts::new();
+    for truth in ["And(Le(2, s0), Le(s0, s1))", "Eq(Mod(s2, 8), 0)", "Not(Eq(s0, 2))"] {
+        known.assume(&size(truth));
+    }
+    assert_eq!(range(&size("s0"), &known), Range::at_least(3));
+    assert_eq!(less_equal(&size("s0"), &size("s1"), &known), Answer::Proven);
+    assert_eq!(divisible(&size("s2"), &Expr::int(4), &known), Answer::Proven);
+}
+
+#[test]
+fn explanations_name_the_rules() {
+    let steps = |known: &str, text: &str| explain(&size(text), &facts(known)).join(", ");
+    assert_eq!(steps("i1 in 0..55", "Mod(i0*56 + i1, 56)"), "mod-split");
+    assert_eq!(steps("t >= 1; u >= 1", "Mod(a, t*u)//t"), "div-of-mod");
+    assert_eq!(steps("", "s0//8"), "");
+}
+
+/// `(rule, facts, size)`: a size that needs the rule under the facts.
+const NEEDED: &[(&str, &str, &str)] = &[
+    ("point-range", "s0 in 4..4", "s0*s1"),
+    ("solved-symbol", "s0 == s1", "s0 - s1"),
+    ("div-point", "a in 16..20", "a//8"),
+    ("div-split", "s0 >= 1; i >= 0; i <= s0 - 1", "(s0*a + i)//s0"),
+    ("div-by-part", "i in 0..7", "(8*s0 + i)//56"),
+    ("div-of-multiple", "s0 mod 8 == 0; i in 0..7", "(s0 + i)//8"),
+    ("div-add-mul", "s0 >= 1", "(s0*a + b)//s0"),
+    ("mod-known", "s0 mod 8 == 3", "Mod(s0, 4)"),
+    ("mod-split", "i in 0..7", "Mod(8*s0 + i, 8)"),
+    ("mod-by-part", "i in 0..7", "Mod(8*s0 + i, 56) - i"),
+    ("mod-of-multiple", "s0 mod 8 == 3", "Mod(s0 + a, 8)"),
+    ("mod-add-mul", "s0 >= 1", "Mod(s0*a + b, s0)"),
+    ("mod-as-difference", "", "a + b - Mod(a + b, 8)"),
+    ("div-as-difference", "", "a - 8*(a//8)"),
+    ("max-dominated", "a <= b", "Max(a, b)"),
+    ("min-dominated", "a <= b", "Min(a, b)"),
+    ("abs-nonnegative", "a >= 0", "Abs(a)"),
+    ("abs-nonpositive", "a <= 0", "Abs(a)"),
+    ("le-holds", "a >= 3", "Le(2, a)"),
+    ("le-fails", "a >= 3", "Le(a, 2)"),
+    ("eq-holds", "a <= b; b <= a", "Eq(a, b)"),
+    ("eq-fails", "a >= 3", "Eq(a, 2)"),
+    ("round-integer", "a in 0..9", "FloorToInt(ToFloat(a))"),
+    ("floor-quotient", "a in 0..9", "FloorToInt(IntTrueDiv(a, 2))"),
+    ("ceil-quotient", "a in 0..9", "CeilToInt(IntTrueDiv(a, 2))"),
+    ("trunc-quotient", "a in 0..9", "TruncToInt(IntTrueDiv(a, 2))"),
+    ("add-comm", "", "Max(a, b) + Min(a, b)"),
+    ("add-assoc", "", "Max(a, b) + Min(a, b) + c"),
+    ("mul-comm", "A >= 1", "Max(A*t, A*u)//A"),
+    ("mul-assoc", "", "c*Max(a, b)*Min(a, b)"),
+    ("add-zero", "t >= 1", "Mod(Max(a*t, b*t), t) + c"),
+    ("mul-one", "t >= 2", "c*Mod(Max(a*t, b*t) + 1, t)"),
+    ("div-mul", "t >= 1", "Max(a*t, b*t)//t"),
+    ("div-add-mul", "t >= 1", "(Max(a*t, b*t) + c)//t"),
+    ("div-cancel", "t >= 1; u >= 1", "Max(a*t, b*t)//(t*u)"),
+    ("mod-mul", "t >= 1", "Mod(Max(a*t, b*t), t)"),
+    ("mod-add-mul", "t >= 1", "Mod(Max(a*t, b*t) + c, t)"),
+    ("mod-cancel", "t >= 1; u >= 1", "Mod(Max(a*t, b*t), t*u)"),
+    ("mod-mod", "t >= 1; u >= 1", "Mod(Mod(a, t*u), t)"),
+    ("mod-add-mod", "t >= 1", "Mod(Mod(a, t) + b, t)"),
+    ("div-of-mod", "t >= 1; u >= 1", "Mod(a, t*u)//t"),
+    ("div-mod", "t >= 1", "t*(Max(a + c, b + c)//t) + Mod(Max(a, b) + c, t)"),
+    ("sub-mod", "t >= 1", "Max(a + c, b + c) - Mod(Max(a, b) + c, t)"),
+    ("sub-div", "t >= 1", "Max(a + c, b + c) - t*((Max(a, b) + c)//t)"),
+    ("max-comm", "", "Min(Max(a, b), Max(b, c))"),
+    ("min-comm", "", "Max(Min(a, b), Min(b, c))"),
+    ("max-assoc", "", "Max(a + d, b + d, c) + Mod(c, 2)"),
+    ("min-assoc", "", "Min(a + d, b + d, c) + Mod(c, 2)"),
+    ("max-of-min", "", "Max(Min(a, b), Min(a, c))"),
+    ("min-of-max", "", "Min(Max(a, b), Max(a, c))"),
+    ("max-add-min", "", "Max(a, b) + Min(a, b)"),
+    ("max-mul-min", "", "Max(a, b)*Min(a, b)"),
+    ("max-add", "", "Max(a + c, b + c) - Max(a, b)"),
+    ("min-add", "", "Min(a + c, b + c) - Min(a, b)"),
+    ("max-neg", "", "Max(-a, -b) + Min(a, b)"),
+    ("min-neg", "", "Min(-a, -b) + Max(a, b)"),
+    ("max-mul", "t >= 0", "Max(a*t, b*t) + Mod(c, 2)"),
+    ("min-mul", "t >= 0", "Min(a*t, b*t) + Mod(c, 2)"),
+    ("max-div", "t >= 1", "Max(a//t, b//t)"),
+    ("min-div", "t >= 1", "Min(a//t, b//t)"),
+];
+
+#[test]
+fn every_rule_is_needed() {
+    let mut missing = Vec::new();
+    for (rule, known, text) in NEEDED {
+        let steps = explain(&size(text), &facts(known));
+        if !steps.iter().any(|it| it.trim_start_matches("reverse ") == *rule) {
+            missing.push(format!("{rule}: {text} took {steps:?}"));
+        }
+    }
+    let named: BTreeSet<&str> = NEEDED.iter().map(|it| it.0).collect();
+    missing.extend(
+        rules().iter().filter(|it| !named.contains(it.0)).map(|it| format!("no case: {}", it.0)),
+    );
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Facts that contradict each other prove anything, but break nothing.
+#[test]
+fn contradictions() {
+    let known = facts("a >= 5; a <= 3; b <= c - 1; c <= b - 1; s mod 2 == 0; s mod 4 == 1");
+    for text in ["Max(a, b)//c + Mod(a, 4)", "Mod(s, 8)", "(a*b + c)//b - Min(b, c)"] {
+        let expr = size(text);
+        assert!(simplify(&expr, &known).cost() <= expr.cost());
+    }
 }

@@ -27,16 +27,15 @@ pub(crate) fn run(args: &Bench, style: Style) -> Result<Outcome, Failure> {
         return Err(Failure::new(&codes::USAGE, "--seconds is from 0 to 86400"));
     }
     // An archive is compiled first, which is not what is measured.
-    let loaded = source.load(style)?;
-    let mut given = source.inputs_for(&loaded.model)?;
-    drop(loaded);
+    let prepared = source.prepare(style)?;
     process::forget_peak();
     let start = Instant::now();
-    let loaded = source.load(style)?;
+    let model = prepared.load()?;
     let load = start.elapsed();
+    let mut given = source.inputs_for(&model)?;
     let mut call = || -> Result<Duration, Failure> {
         let start = Instant::now();
-        loaded.model.run_mut(&mut given.inputs)?;
+        model.run_mut(&mut given.inputs)?;
         Ok(start.elapsed())
     };
     let first = call()?;

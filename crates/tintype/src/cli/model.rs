@@ -38,11 +38,19 @@ fn size(text: &str) -> Result<(String, i64), String> {
     Ok((name.to_owned(), value.parse().map_err(|_| format!("`{value}` is no number"))?))
 }
 
-/// A loaded model.
-pub(crate) struct Loaded {
-    pub(crate) model: Model,
-    /// Where its file is, if it was compiled for this run alone.
+/// A file that can be loaded.
+pub(crate) struct Prepared {
+    path: PathBuf,
+    threads: Option<usize>,
+    /// Where the file is, if it was compiled for this run alone.
     _folder: Option<tempfile::TempDir>,
+}
+
+impl Prepared {
+    pub(crate) fn load(&self) -> Result<Model, Failure> {
+        let options = LoadOptions { num_threads: self.threads, ..LoadOptions::default() };
+        Ok(Model::load_with(&self.path, &options)?)
+    }
 }
 
 /// Where inputs came from.
@@ -64,8 +72,8 @@ pub(crate) struct Given {
 }
 
 impl Source {
-    /// Loads the model; compiles it, if it is an archive.
-    pub(crate) fn load(&self, style: Style) -> Result<Loaded, Failure> {
+    /// The model's file; compiled, if it is an archive.
+    pub(crate) fn prepare(&self, style: Style) -> Result<Prepared, Failure> {
         let (path, folder) = match FileKind::of(&self.model)? {
             FileKind::Package | FileKind::Library => (self.model.clone(), None),
             FileKind::Archive => {
@@ -76,8 +84,7 @@ impl Source {
                 (self.compile(folder.path(), style)?, Some(folder))
             }
         };
-        let options = LoadOptions { num_threads: self.threads, ..LoadOptions::default() };
-        Ok(Loaded { model: Model::load_with(path, &options)?, _folder: folder })
+        Ok(Prepared { path, threads: self.threads, _folder: folder })
     }
 
     fn compile(&self, folder: &Path, style: Style) -> Result<PathBuf, Failure> {

@@ -48,9 +48,9 @@ pub(crate) fn run(args: &Run, style: Style) -> Result<Outcome, Failure> {
     let (given, outputs) = match interpret {
         true => interpreted(source)?,
         false => {
-            let loaded = source.load(style)?;
-            let mut given = source.inputs_for(&loaded.model)?;
-            let outputs = loaded.model.run_mut(&mut given.inputs)?;
+            let model = source.prepare(style)?.load()?;
+            let mut given = source.inputs_for(&model)?;
+            let outputs = model.run_mut(&mut given.inputs)?;
             (given, outputs)
         }
     };

@@ -80,12 +80,42 @@ fn dialect(dialect: &Dialect) -> String {
     text
 }
 
+/// A documentation comment, whose lines start with the space after `///`. Links to other items of
+/// the code lead nowhere in a book, so that only their texts stay.
+fn documentation(text: &mut String, doc: &str) {
+    for line in doc.lines() {
+        let mut rest = line.strip_prefix(' ').unwrap_or(line);
+        while let Some((before, link)) = rest.split_once('[') {
+            text.push_str(before);
+            let Some((label, after)) = link.split_once(']') else {
+                text.push('[');
+                rest = link;
+                continue;
+            };
+            let target = after.strip_prefix('(').and_then(|it| it.split_once(')'));
+            match target.filter(|it| it.0.contains("::")) {
+                Some((_, after)) => {
+                    text.push_str(label);
+                    rest = after;
+                }
+                None if label.starts_with('`') && label.ends_with('`') && target.is_none() => {
+                    text.push_str(label);
+                    rest = after;
+                }
+                None => {
+                    text.push('[');
+                    rest = link;
+                }
+            }
+        }
+        text.push_str(rest);
+        text.push('\n');
+    }
+}
+
 fn op(text: &mut String, def: &OpDef) {
     put!(text, "\n## {}\n", def.name);
-    // The documentation's lines start with the space after `///`.
-    for line in def.doc.lines() {
-        put!(text, "{}", line.strip_prefix(' ').unwrap_or(line));
-    }
+    documentation(text, def.doc);
     let mut rows: Vec<(&str, String)> = Vec::new();
     for it in def.operands {
         let kind = match it.kind {
@@ -184,9 +214,7 @@ fn error_codes() -> String {
     put!(text, "Every error and warning has a number.\n");
     for code in diag::codes::ALL {
         put!(text, "## {}\n", code.id);
-        for line in code.doc.lines() {
-            put!(text, "{}", line.strip_prefix(' ').unwrap_or(line));
-        }
+        documentation(&mut text, code.doc);
         text.push('\n');
     }
     text
@@ -195,6 +223,13 @@ fn error_codes() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_into_the_code_become_words() {
+        let mut text = String::new();
+        documentation(&mut text, " [`a`] [b](crate::b) [c](c.md) x[0] [d\n at = [`i`]\n");
+        assert_eq!(text, "`a` b [c](c.md) x[0] [d\nat = `i`\n");
+    }
 
     #[test]
     fn every_dialect_and_pass_has_a_chapter() {

@@ -298,6 +298,18 @@ fn along(
     Ok(vec![cx.cast(res, dtype)?])
 }
 
+/// A line of which nothing is left, all minus infinity, gives zeros.
+fn safe_softmax_of(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize) -> Result<ValueId> {
+    let res = softmax_of(cx, x, dim)?;
+    if cx.rank(x) == 0 {
+        return Ok(res);
+    }
+    let gone = cx.with_number(ScalarFn::Eq, x, float(f64::NEG_INFINITY))?;
+    let gone = cx.reduce("all", gone, &[dim], true)?;
+    let zero = cx.full_like(res, int(0))?;
+    cx.select(gone, zero, res)
+}
+
 rules! {
     "relu" => relu,
     "relu6" => relu6,
@@ -319,6 +331,7 @@ rules! {
     "hardshrink" => hardshrink,
     "softshrink" => softshrink,
     "glu" => glu,
+    "_safe_softmax" => |cx| along(cx, safe_softmax_of),
     "softmax.int" | "_softmax" | "special_softmax" => |cx| along(cx, softmax_of),
     "log_softmax.int" | "_log_softmax" | "special_log_softmax" => |cx| along(cx, log_softmax_of),
 }

@@ -250,6 +250,15 @@ fn log_add_exp(cx: &mut Cx<'_, '_>, exp: ScalarFn) -> Values {
     Ok(vec![cx.cast(res, dtype)?])
 }
 
+/// `self * 2 ** other`.
+fn ldexp(cx: &mut Cx<'_, '_>) -> Values {
+    let (a, b) = both(cx)?;
+    let power_type = promote::to_float(cx.result_type(&[2.0.into(), b.clone()]));
+    let b = cx.as_dtype(&b, power_type)?;
+    let power = cx.map(ScalarFn::Exp2, b)?;
+    Ok(vec![binary(cx, ScalarFn::Mul, a, power.into())?])
+}
+
 fn heaviside(cx: &mut Cx<'_, '_>) -> Values {
     let (x, values) = (cx.x("self")?, cx.x("values")?);
     let [x, values] = cx.broadcast([x, values])?;
@@ -293,5 +302,6 @@ rules! {
         |cx| xlogy(cx, ScalarFn::Log1p),
     "logaddexp" => |cx| log_add_exp(cx, ScalarFn::Exp),
     "logaddexp2" => |cx| log_add_exp(cx, ScalarFn::Exp2),
+    "ldexp.Tensor" => ldexp,
     "heaviside" => heaviside,
 }

@@ -232,6 +232,22 @@ fn attention(cx: &mut Cx<'_, '_>, mask_name: &str) -> Values {
     Ok(vec![cx.reshape(res, &shape)?])
 }
 
+/// The logarithms of the sums besides, which only a backward pass reads.
+fn flash_attention(cx: &mut Cx<'_, '_>) -> Values {
+    let mut res = attention(cx, "attn_mask")?;
+    for i in 1..cx.results() {
+        if cx.is_read(i) {
+            return Err(cx.error("more than the result of attention is read"));
+        }
+        let (shape, dtype) = match cx.out(i) {
+            Ok(ty) => (ty.shape.to_vec(), ty.dtype),
+            Err(_) => (Vec::new(), DType::F32),
+        };
+        res.push(cx.full(float(0.0), &shape, dtype)?);
+    }
+    Ok(res)
+}
+
 rules! {
     "conv1d" | "conv1d.padding" | "conv2d" | "conv2d.padding" | "conv3d" | "conv3d.padding" =>
         |cx| conv_of(cx, "input"),
@@ -239,5 +255,7 @@ rules! {
     "conv_transpose1d" | "conv_transpose2d.input" | "conv_transpose3d.input" => conv_transpose_of,
     "convolution" | "_convolution" => convolution,
     "conv_tbc" => conv_tbc,
+    "_scaled_dot_product_flash_attention_for_cpu" | "_scaled_dot_product_attention_math" =>
+        flash_attention,
     "scaled_dot_product_attention" => |cx| attention(cx, "attn_mask"),
 }

@@ -5,7 +5,7 @@ use sym::Expr;
 
 use super::rules;
 use crate::decompose::{
-    cx::{Cx, Input},
+    cx::Cx,
     emit::{float, int},
 };
 
@@ -126,13 +126,9 @@ fn complex_from_parts(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.build(|it| tensor::Complex::build(it, re, im))?])
 }
 
-fn bucketize_input(cx: &mut Cx<'_, '_>) -> Result<Input> {
-    cx.input("self")
-}
-
 /// How many boundaries lie below each element, or below it and at it.
 fn bucketize(cx: &mut Cx<'_, '_>) -> Values {
-    let x = bucketize_input(cx)?;
+    let x = cx.input("self")?;
     let limits = cx.x("boundaries")?;
     let right = cx.flag("right")?;
     let dtype = cx.result_type(&[x.clone(), limits.into()]);
@@ -170,7 +166,7 @@ rules! {
     "arange" | "arange.start" | "arange.start_step" | "range" | "range.step" => arange,
     "linspace" | "linspace.Tensor_Tensor" | "linspace.Tensor_Scalar" | "linspace.Scalar_Tensor" =>
         linspace,
-    "logspace" => logspace,
+    "logspace" | "logspace.Tensor_Tensor" | "logspace.Tensor_Scalar" | "logspace.Scalar_Tensor" => logspace,
     "eye" | "eye.m" => eye,
     "tril" => |cx| triangle(cx, ScalarFn::Le),
     "triu" => |cx| triangle(cx, ScalarFn::Ge),

@@ -92,24 +92,42 @@ fn update(
     cx.build(|make| tensor::IndexUpdate::build(make, x, indices, values, dims, at, mode))
 }
 
-/// A mask in the place of all indices selects elements one by one.
+/// A mask in the place of all indices selects elements one by one: one value for all of them, or
+/// the next value for each.
 fn masked_put(cx: &mut Cx<'_, '_>, x: ValueId, values: ValueId) -> Result<Option<ValueId>> {
     let given = cx.opt_list("indices")?;
     let [Some(mask)] = given.as_slice() else { return Ok(None) };
-    let one_value = cx.ty(values)?.numel().as_int() == Some(1);
-    if cx.dtype_of(*mask) != DType::Bool || !one_value {
+    if !matches!(cx.dtype_of(*mask), DType::Bool | DType::U8) {
         return Ok(None);
     }
-    let mut shape = cx.shape(*mask);
-    shape.resize(cx.rank(x), Expr::int(1));
-    let mask = cx.reshape(*mask, &shape)?;
-    let value = cx.reshape(values, &[])?;
-    let value = cx.cast(value, cx.dtype_of(x))?;
-    let value = match cx.flag("accumulate")? {
-        true => cx.zip(ScalarFn::Add, x, value)?,
-        false => value,
+    let mask = truth(cx, *mask)?;
+    let (own, rank) = (cx.shape(mask), cx.rank(mask));
+    let rest = cx.shape(x)[rank..].to_vec();
+    let values = cx.cast(values, cx.dtype_of(x))?;
+    let first = cx.rank(values).checked_sub(rest.len() + 1);
+    let values = match first {
+        Some(first) if cx.dim_size(values, first).as_int() != Some(1) => {
+            let total = cx.ty(mask)?.numel();
+            let flat = cx.reshape(mask, &[total])?;
+            let ones = cx.cast(flat, DType::I64)?;
+            let place = cx.scan("sum", ones, 0)?;
+            let place = cx.with_number(ScalarFn::Sub, place, int(1))?;
+            let place = cx.with_number(ScalarFn::Max, place, int(0))?;
+            let last = Number::Int(cx.dim_size(values, first) - Expr::int(1));
+            let place = cx.with_number(ScalarFn::Min, place, last)?;
+            let place = cx.reshape(place, &own)?;
+            cx.index(values, &[place], &[first], first)?
+        }
+        _ => values,
     };
-    cx.select(mask, value, x).map(Some)
+    let values = cx.expand(values, &cx.shape(x))?;
+    let whole: Vec<Expr> = own.into_iter().chain(rest.iter().map(|_| Expr::int(1))).collect();
+    let mask = cx.reshape(mask, &whole)?;
+    let values = match cx.flag("accumulate")? {
+        true => cx.zip(ScalarFn::Add, x, values)?,
+        false => values,
+    };
+    cx.select(mask, values, x).map(Some)
 }
 
 fn index_put(cx: &mut Cx<'_, '_>) -> Values {
@@ -311,6 +329,51 @@ fn identity(mode: &str, dtype: DType) -> Number {
     }
 }
 
+/// Slices combined with those at an index; without `include_self` from the identity on.
+fn index_reduce(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, index, source) = (cx.x("self")?, cx.x("index")?, cx.x("source")?);
+    let include = cx.flag("include_self")?;
+    let mean = cx.text("reduce")? == "mean";
+    let mode = if mean { "add" } else { mode_of(cx)? };
+    let dim = cx.dim("dim", cx.rank(x))?;
+    let index = cx.cast(index, DType::I64)?;
+    let places = Places { indices: vec![index], dims: vec![dim], at: dim };
+    let start = match include {
+        true => x,
+        false => {
+            let identity = cx.full_like(source, identity(mode, cx.dtype_of(x)))?;
+            update(cx, x, &places, identity, "set")?
+        }
+    };
+    let mut res = update(cx, start, &places, source, mode)?;
+    if mean {
+        let own = cx.full_like(x, int(i64::from(include)))?;
+        let ones = cx.full_like(source, int(1))?;
+        let count = update(cx, own, &places, ones, "add")?;
+        let count = cx.with_number(ScalarFn::Max, count, int(1))?;
+        let function =
+            if cx.dtype_of(x).is_float() { ScalarFn::Div } else { ScalarFn::FloorDiv };
+        res = cx.zip(function, res, count)?;
+    }
+    Ok(vec![res])
+}
+
+/// Elements put back to where a pool took them from; zeros elsewhere.
+fn max_unpool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
+    let (x, index) = (cx.x("self")?, cx.x("indices")?);
+    let shape = cx.out_shape()?;
+    let lead = shape.len() - spatial;
+    let flat = |shape: &[Expr]| -> Vec<Expr> {
+        let inner = shape[lead..].iter().fold(Expr::int(1), |a, it| a * it.clone());
+        shape[..lead].iter().cloned().chain([inner]).collect()
+    };
+    let own = flat(&cx.shape(x));
+    let (x, index) = (cx.reshape(x, &own)?, cx.reshape(index, &own)?);
+    let zeros = cx.full(int(0), &flat(&shape), cx.dtype_of(x))?;
+    let res = cx.scatter(zeros, index, x, lead, "set")?;
+    Ok(vec![cx.reshape(res, &shape)?])
+}
+
 fn one_hot(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let shape = cx.out_shape()?;
@@ -337,5 +400,8 @@ rules! {
     "scatter.value" | "scatter.value_reduce" => scatter_value,
     "scatter_add" => scatter_add,
     "scatter_reduce.two" => scatter_reduce,
+    "index_reduce" => index_reduce,
+    "max_unpool2d" => |cx| max_unpool(cx, 2),
+    "max_unpool3d" => |cx| max_unpool(cx, 3),
     "one_hot" => one_hot,
 }

@@ -200,7 +200,7 @@ fn normalized_by_own(cx: &mut Cx<'_, '_>, x: ValueId, eps: f64) -> Result<[Value
     let weight = weight.map(|it| per_channel(cx, it, rank)).transpose()?;
     let bias = bias.map(|it| per_channel(cx, it, rank)).transpose()?;
     let res = affine(cx, normal, weight, bias)?;
-    Ok([cx.cast(res, dtype)?, mean, scale])
+    Ok([cx.cast(res, dtype)?, mean, variance])
 }
 
 fn batch_norm_of(cx: &mut Cx<'_, '_>, training: bool) -> Result<[ValueId; 3]> {
@@ -217,7 +217,10 @@ fn batch_norm_of(cx: &mut Cx<'_, '_>, training: bool) -> Result<[ValueId; 3]> {
             let empty = cx.full(float(0.0), &[Expr::int(0)], promote::compute_type(cx.dtype_of(x)))?;
             Ok([res, empty, empty])
         }
-        None => normalized_by_own(cx, x, eps),
+        None => {
+            let [res, mean, variance] = normalized_by_own(cx, x, eps)?;
+            Ok([res, mean, inverse_deviation(cx, variance, eps)?])
+        }
     }
 }
 
@@ -232,6 +235,44 @@ fn native_batch_norm(cx: &mut Cx<'_, '_>) -> Values {
     if cx.results() == 4 {
         let reserve = cx.full(Number::Int(Expr::int(0)), &[Expr::int(0)], DType::U8)?;
         results.push(reserve);
+    }
+    on_record(cx, &results)
+}
+
+/// In training: by the statistics of the batch, which move the running ones. The variance that is
+/// kept is not biased.
+fn batch_norm_functional(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, eps, momentum) = (cx.x("input")?, cx.float("eps")?, cx.float("momentum")?);
+    let (mean, variance) = (cx.x("running_mean")?, cx.x("running_var")?);
+    let reserve = cx.results() == 6;
+    let training = reserve || cx.flag("training")?;
+    let mut results = if training {
+        let [res, own_mean, own_variance] = normalized_by_own(cx, x, eps)?;
+        let others: Vec<usize> = (0..cx.rank(x)).filter(|it| *it != 1).collect();
+        let count = super::reduce::count(cx, x, &others);
+        let unbiased = cx.with_number(ScalarFn::Mul, own_variance, Number::Int(count.clone()))?;
+        let unbiased =
+            cx.with_number(ScalarFn::Div, unbiased, Number::Int(count - Expr::int(1)))?;
+        let mut moved = Vec::new();
+        for (running, own) in [(mean, own_mean), (variance, unbiased)] {
+            let (dtype, shape) = (cx.dtype_of(running), cx.shape(running));
+            let own = cx.reshape(own, &shape)?;
+            let running = cx.cast(running, cx.dtype_of(own))?;
+            let kept = cx.with_number(ScalarFn::Mul, running, float(1.0 - momentum))?;
+            let taken = cx.with_number(ScalarFn::Mul, own, float(momentum))?;
+            let sum = cx.zip(ScalarFn::Add, taken, kept)?;
+            moved.push(cx.cast(sum, dtype)?);
+        }
+        let scale = inverse_deviation(cx, own_variance, eps)?;
+        vec![res, own_mean, scale, moved[0], moved[1]]
+    } else {
+        let res = normalized_by(cx, x, mean, variance, eps)?;
+        let empty = cx.full(float(0.0), &[Expr::int(0)], promote::compute_type(cx.dtype_of(x)))?;
+        vec![res, empty, empty, mean, variance]
+    };
+    if reserve {
+        let empty = cx.full(Number::Int(Expr::int(0)), &[Expr::int(0)], DType::U8)?;
+        results.insert(3, empty);
     }
     on_record(cx, &results)
 }
@@ -270,5 +311,7 @@ rules! {
     "batch_norm" => batch_norm,
     "native_batch_norm" | "_native_batch_norm_legit_no_training" | "_batch_norm_no_update"
         | "_native_batch_norm_legit.no_stats" => native_batch_norm,
+    "_native_batch_norm_legit_functional" | "_batch_norm_with_update_functional" =>
+        batch_norm_functional,
     "instance_norm" => instance_norm,
 }

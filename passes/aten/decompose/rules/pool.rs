@@ -120,10 +120,11 @@ fn avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     let wide = cx.widened(x)?;
     let sum = windows.reduce(cx, "sum", wide)?;
     let uniform = !windows.ceil && (include_padding || windows.padding.iter().all(|it| *it == 0));
+    let divide = if cx.dtype_of(sum).is_float() { ScalarFn::Div } else { ScalarFn::TruncDiv };
     let mean = if let Some(it) = divisor {
-        cx.with_number(ScalarFn::Div, sum, int(it))?
+        cx.with_number(divide, sum, int(it))?
     } else if uniform {
-        cx.with_number(ScalarFn::Div, sum, int(windows.kernel.iter().product()))?
+        cx.with_number(divide, sum, int(windows.kernel.iter().product()))?
     } else {
         let rank = cx.rank(x);
         let mut count = None;
@@ -138,7 +139,7 @@ fn avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
         }
         let Some(count) = count else { return Err(cx.error("a window of no dimensions")) };
         let count = cx.cast(count, cx.dtype_of(sum))?;
-        cx.zip(ScalarFn::Div, sum, count)?
+        cx.zip(divide, sum, count)?
     };
     Ok(vec![cx.cast(mean, dtype)?])
 }

@@ -166,6 +166,56 @@ fn round_decimals(cx: &mut Cx<'_, '_>) -> Values {
     })
 }
 
+fn is_real(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("self")?;
+    if cx.dtype_of(x).is_complex() {
+        let im = cx.build(|it| tensor::Imag::build(it, x))?;
+        return Ok(vec![cx.with_number(ScalarFn::Eq, im, int(0))?]);
+    }
+    let shape = cx.shape(x);
+    Ok(vec![cx.full(ir::Number::Bool(true), &shape, DType::Bool)?])
+}
+
+/// `p (p - 1) / 4 · log π + Σ lgamma(x - i / 2)` for `i` below `p`.
+fn mvlgamma(cx: &mut Cx<'_, '_>) -> Values {
+    let p = cx.int("p")?;
+    composed(cx, |cx, x| {
+        let count = p as f64;
+        let constant = count * (count - 1.0) / 4.0 * std::f64::consts::PI.ln();
+        let mut sum = cx.full_like(x, float(constant))?;
+        for i in 0..p {
+            let shifted = cx.with_number(ScalarFn::Sub, x, float(i as f64 / 2.0))?;
+            let part = cx.map(ScalarFn::Lgamma, shifted)?;
+            sum = cx.zip(ScalarFn::Add, sum, part)?;
+        }
+        Ok(sum)
+    })
+}
+
+/// `-x log x`, 0 at 0 and minus infinity below.
+fn entropy(cx: &mut Cx<'_, '_>) -> Values {
+    composed(cx, |cx, x| {
+        let log = cx.map(ScalarFn::Log, x)?;
+        let product = cx.zip(ScalarFn::Mul, x, log)?;
+        let res = cx.map(ScalarFn::Neg, product)?;
+        let zero = cx.full_like(x, int(0))?;
+        let least = cx.full_like(x, float(f64::NEG_INFINITY))?;
+        let below = cx.with_number(ScalarFn::Lt, x, int(0))?;
+        let is_zero = cx.zip(ScalarFn::Eq, x, zero)?;
+        let res = cx.select(below, least, res)?;
+        cx.select(is_zero, zero, res)
+    })
+}
+
+/// The distribution function of the standard normal distribution.
+fn ndtr(cx: &mut Cx<'_, '_>) -> Values {
+    composed(cx, |cx, x| {
+        let scaled = cx.with_number(ScalarFn::Mul, x, float(-std::f64::consts::FRAC_1_SQRT_2))?;
+        let tail = cx.map(ScalarFn::Erfc, scaled)?;
+        cx.with_number(ScalarFn::Mul, tail, float(0.5))
+    })
+}
+
 fn logical_not(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let truth = super::compare::truth(cx, x)?;
@@ -243,6 +293,10 @@ rules! {
     "signbit" => |cx| same(cx, ScalarFn::SignBit),
     "bitwise_not" => |cx| same(cx, ScalarFn::Not),
     "logical_not" => logical_not,
+    "isreal" => is_real,
+    "mvlgamma" | "special_multigammaln" => mvlgamma,
+    "special_entr" => entropy,
+    "special_ndtr" => ndtr,
     "nan_to_num" => nan_to_num,
     "positive" => identity,
 }
