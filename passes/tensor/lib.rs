@@ -6,6 +6,8 @@ use pass::PassDef;
 
 mod canonicalize;
 mod cse;
+#[path = "expand-attention/mod.rs"]
+mod expand_attention;
 #[path = "fold-constants/mod.rs"]
 mod fold_constants;
 mod fuse;
@@ -17,6 +19,7 @@ pub static PASSES: &[&PassDef] = &[
     &canonicalize::CANONICALIZE,
     &cse::CSE,
     &simplify_sizes::SIMPLIFY_SIZES,
+    &expand_attention::EXPAND_ATTENTION,
     &fold_constants::FOLD_CONSTANTS,
     &fuse::FUSE,
 ];

@@ -8,7 +8,6 @@ use std::{
 };
 
 use catalog::Phase;
-use db::Source;
 use diag::{Diag, codes};
 use emit::HostInfo;
 use ir::Function;
@@ -19,7 +18,7 @@ use crate::{
     Failure,
     constants::{Evaluator, Layout, boundary_type},
     files,
-    session::{Opened, Session, Settings, map, open},
+    session::{Opened, Session, Settings, map, open, target},
     sources, tree,
 };
 
@@ -81,7 +80,7 @@ impl FromStr for Emit {
 /// How to compile.
 #[derive(Clone, Debug)]
 pub struct CompileOptions {
-    /// The archive.
+    /// The archive; or IR text of a program without weights, in a file called `.ir`.
     pub input: PathBuf,
     /// What is written: a file, or for [`Emit::Cpp`] a folder. Not needed for texts.
     pub output: Option<PathBuf>,
@@ -197,11 +196,11 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
 
     clock.start(Stage::Lower);
     let settings = Settings {
-        target_cpu: &options.target_cpu,
+        target: target(&options.target_cpu),
         pipeline: options.pipeline.as_deref().map(|it| ("the pipeline", it)),
     };
-    let source = Source::Export(Arc::clone(&opened.program));
-    let session = Session::new(source, (Phase::Aten, last_phase(options.emit)), &settings)?;
+    let session =
+        Session::new(opened.source.clone(), (Phase::Aten, last_phase(options.emit)), &settings)?;
     let mut report = Report {
         output: options.output.clone(),
         text: None,

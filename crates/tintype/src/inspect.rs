@@ -13,7 +13,7 @@ use toolchain::TargetCpu;
 
 use crate::{
     Failure, FileKind,
-    session::{Session, Settings, map, open},
+    session::{Session, Settings, map, open, target},
     values,
 };
 
@@ -55,7 +55,7 @@ pub struct Operator {
 /// What was found.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Inspection {
-    /// What the file is: `archive`, `package` or `library`.
+    /// What the file is: `archive`, `IR text`, `package` or `library`.
     pub kind: &'static str,
     /// Facts about where it comes from, by name.
     pub facts: Vec<(&'static str, String)>,
@@ -90,11 +90,14 @@ pub fn inspect(path: &Path) -> Result<Inspection, Failure> {
 fn archive(path: &Path) -> Result<Inspection, Failure> {
     let file = Arc::new(map(path)?);
     let opened = open(path, &file)?;
-    let version = opened.program.schema_version;
-    let mut res = Inspection { kind: "archive", ..Inspection::default() };
-    res.facts.push(("schema", format!("{}.{}", version.major, version.minor)));
-    if !opened.program.torch_version.is_empty() {
-        res.facts.push(("torch", opened.program.torch_version.clone()));
+    let mut res = Inspection { kind: "IR text", ..Inspection::default() };
+    if let Source::Export(program) = &opened.source {
+        res.kind = "archive";
+        let version = program.schema_version;
+        res.facts.push(("schema", format!("{}.{}", version.major, version.minor)));
+        if !program.torch_version.is_empty() {
+            res.facts.push(("torch", program.torch_version.clone()));
+        }
     }
     for (name, weight) in opened.weights.iter() {
         res.weights.push(ValueInfo {
@@ -108,9 +111,8 @@ fn archive(path: &Path) -> Result<Inspection, Failure> {
     }
     res.weight_bytes = opened.weights.storages().map(|it| it.bytes.len() as u64).sum();
 
-    let settings = Settings { target_cpu: &TargetCpu::Native, pipeline: None };
-    let source = Source::Export(Arc::clone(&opened.program));
-    let session = Session::new(source, (Phase::Aten, Phase::Wrapper), &settings)?;
+    let settings = Settings { target: target(&TargetCpu::Native), pipeline: None };
+    let session = Session::new(opened.source.clone(), (Phase::Aten, Phase::Wrapper), &settings)?;
     if let Err(failure) = session.check(Phase::Wrapper) {
         res.problems = failure.diags;
     }
@@ -118,8 +120,9 @@ fn archive(path: &Path) -> Result<Inspection, Failure> {
     if let Some(main) = session.after(Phase::Aten).first().and_then(|it| it.main()) {
         signature(main, &mut res);
     }
-    let graph = &opened.program.graph_module.graph;
-    res.operators = operators(graph, &res.problems);
+    if let Source::Export(program) = &opened.source {
+        res.operators = operators(&program.graph_module.graph, &res.problems);
+    }
     if res.problems.is_empty() {
         let units = session.after(Phase::Wrapper);
         res.memory = units.first().and_then(|it| it.main()).and_then(memory);

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use catalog::Phase;
-use db::Source;
 use diag::{Diag, codes};
 use ir::{HostValue, OutputKind, ParamKind, Type};
 use tintype_runtime::Tensor;
@@ -12,7 +11,7 @@ use toolchain::TargetCpu;
 use crate::{
     Failure,
     constants::{share, weight_value},
-    session::{Session, Settings, map, open},
+    session::{Session, Settings, map, open, target},
     values,
 };
 
@@ -21,9 +20,8 @@ use crate::{
 pub fn interpret(path: &Path, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure> {
     let file = Arc::new(map(path)?);
     let opened = open(path, &file)?;
-    let settings = Settings { target_cpu: &TargetCpu::Baseline, pipeline: None };
-    let source = Source::Export(Arc::clone(&opened.program));
-    let session = Session::new(source, (Phase::Aten, Phase::Aten), &settings)?;
+    let settings = Settings { target: target(&TargetCpu::Baseline), pipeline: None };
+    let session = Session::new(opened.source.clone(), (Phase::Aten, Phase::Aten), &settings)?;
     session.check(Phase::Aten)?;
     let units = session.after(Phase::Aten);
     let Some(main) = units.first().and_then(|it| it.main()) else {

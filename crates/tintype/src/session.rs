@@ -4,17 +4,17 @@ use std::{path::Path, path::PathBuf, sync::Arc};
 
 use catalog::{Phase, Pipeline};
 use db::{Database, Source, WeightsRef};
-use diag::{Diag, Severity, codes};
-use import::{ExportedProgram, Mapped, Weights};
+use diag::{Diag, Severity, Sources, codes};
+use import::{Mapped, Weights};
 use ir::Function;
 use pass::{Repro, Target, Unit};
 use toolchain::TargetCpu;
 
 use crate::{Failure, locate::locate};
 
-/// An archive that has been mapped and read, its weights where they are.
+/// A program that has been read, its weights where they are.
 pub(crate) struct Opened<'a> {
-    pub(crate) program: Arc<ExportedProgram>,
+    pub(crate) source: Source,
     pub(crate) weights: Weights<'a>,
 }
 
@@ -29,10 +29,23 @@ pub(crate) fn map(path: &Path) -> Result<Mapped, Failure> {
     Mapped::open(path).map_err(io)
 }
 
-/// Reads a mapped archive.
+/// Reads a mapped file: an archive, or IR text, which has no weights.
 pub(crate) fn open<'a>(path: &Path, map: &'a Mapped) -> Result<Opened<'a>, Failure> {
-    let archive = read(path, map)?;
-    Ok(Opened { program: Arc::new(archive.program), weights: archive.weights })
+    if !is_ir(path) {
+        let archive = read(path, map)?;
+        let source = Source::Export(Arc::new(archive.program));
+        return Ok(Opened { source, weights: archive.weights });
+    }
+    let name = path.display().to_string();
+    let text = std::str::from_utf8(map)
+        .map_err(|_| Failure::new(&codes::PARSE, format!("{name} is not UTF-8")))?;
+    let source = Source::Module { name, text: text.into() };
+    Ok(Opened { source, weights: Weights::default() })
+}
+
+/// Whether a file is IR text, by its name.
+pub(crate) fn is_ir(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "ir")
 }
 
 /// Reads a mapped archive whole; what is wrong with it names the file.
@@ -48,7 +61,7 @@ pub(crate) fn read<'a>(path: &Path, map: &'a Mapped) -> Result<import::Archive<'
 
 /// What a program is compiled with.
 pub(crate) struct Settings<'a> {
-    pub(crate) target_cpu: &'a TargetCpu,
+    pub(crate) target: Target,
     /// The text of a pipeline, and what diagnostics call it; the default one without.
     pub(crate) pipeline: Option<(&'a str, &'a str)>,
 }
@@ -83,6 +96,8 @@ pub(crate) fn target(cpu: &TargetCpu) -> Target {
 pub(crate) struct Session {
     pub(crate) db: Database,
     pub(crate) archive: db::Archive,
+    /// The text the program was read from, if it was.
+    pub(crate) sources: Sources,
 }
 
 impl Session {
@@ -93,19 +108,23 @@ impl Session {
         settings: &Settings<'_>,
     ) -> Result<Session, Failure> {
         let pipeline = settings.pipeline()?;
+        let mut sources = Sources::default();
+        if let Source::Module { name, text } = &source {
+            sources.add(name.as_str(), &**text);
+        }
         let mut db = Database::default();
-        let target = target(settings.target_cpu);
+        let target = settings.target.clone();
         let archive = db.add_archive(source, WeightsRef::default(), phases, target, &pipeline);
         db.freeze(archive);
-        Ok(Session { db, archive })
+        Ok(Session { db, archive, sources })
     }
 
     /// Everything wrong with the program up to a phase, each where it belongs. Reproducers are of
     /// failures that are not the model's fault.
     pub(crate) fn check(&self, to: Phase) -> Result<Vec<Diag>, Failure> {
-        let Session { db, archive } = self;
+        let Session { db, archive, sources } = self;
         let imported = db::import(db, *archive);
-        let mut failure = Failure::default();
+        let mut failure = Failure { sources: sources.clone(), ..Failure::default() };
         let mut repros: Vec<Arc<Repro>> = Vec::new();
         let first = imported.functions.first().map(|it| it.origins(db)).unwrap_or_default();
         for diag in imported.diags.iter() {

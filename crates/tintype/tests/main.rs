@@ -1,6 +1,13 @@
 //! The binary, from outside: what it writes, what it says, how it exits.
 
+// Clippy allows tests to unwrap, and takes for one what is behind `cfg(test)`.
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
 mod errors;
+#[cfg(test)]
 mod names;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
 mod support;

@@ -104,19 +104,19 @@ impl<'a> Decompose<'a> {
             self.numbers.insert(op.result(), it.value());
             return;
         }
+        let name = op.def.0.name;
+        let rule = name.strip_prefix("aten.").and_then(rules::find);
+        if rule.is_none() && !KEPT.contains(&name) {
+            self.unsupported.count(name, op.origin);
+            return;
+        }
         let ready = |it: ValueId| self.rw.try_get(it).is_some() || self.numbers.contains_key(&it);
         if !op.operands().all(ready) {
             // Whoever should have made the operand was reported.
             return;
         }
-        let name = op.def.0.name;
-        let rule = name.strip_prefix("aten.").and_then(rules::find);
-        if rule.is_none() && KEPT.contains(&name) {
-            self.keep(op);
-            return;
-        }
         let (Some(rule), Some(schema)) = (rule, aten::schema(op.def)) else {
-            self.unsupported.count(name, op.origin);
+            self.keep(op);
             return;
         };
         let mut cx = Cx::new(&mut self.rw, &self.numbers, op, schema);

@@ -176,7 +176,7 @@ impl<'a> Functionalize<'a> {
         written: ValueId,
     ) -> ir::Result<ValueId> {
         let (args, attrs) = self.twin_arguments(op, schema, twin)?;
-        let kept = self.rw.old.body.ty(written).clone();
+        let kept = self.memory.ty(self.memory.node(written)).clone();
         let dtype = kept.dtype().unwrap_or(DType::F32);
         let given = self.twin_dtype(op, schema, dtype);
         let mut ty = kept.clone();

@@ -23,7 +23,7 @@ use ir::Function;
 use pass::{PassCx, PassDef, Unit};
 
 /// The pass.
-pub static FUSE: PassDef = PassDef {
+pub(crate) static FUSE: PassDef = PassDef {
     tolerance: Some(1e-5),
     ..PassDef::new(
         "fuse",

@@ -143,5 +143,8 @@ fn run_pipeline(args: &Pipeline) -> Result<(), Failure> {
         eprint!("{}", shown.table);
     }
     show(&shown.text);
-    Ok(())
+    match shown.failure {
+        None => Ok(()),
+        Some(failure) => Err(failure),
+    }
 }

@@ -10,13 +10,13 @@ use std::{
 use catalog::{Phase, Pipeline, find_pass, passes};
 use db::{Source, Watch};
 use diag::{Diag, codes, suggest};
-use pass::{Recorder, Select, parse_repro};
+use pass::{Recorder, Replay, Select, Target, parse_repro};
 use toolchain::TargetCpu;
 
 use crate::{
     Failure, files,
     locate::locate,
-    session::{Session, Settings, map, open, write_repro},
+    session::{Session, Settings, is_ir, map, open, target, write_repro},
 };
 
 /// What to run and what to show.
@@ -51,73 +51,29 @@ pub struct PipelineOptions {
 }
 
 /// What a run shows.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// The texts that were asked for, or the last one.
     pub text: String,
     /// The table of passes.
     pub table: String,
+    /// How it ended, if a pass failed: what was shown before helps to understand it.
+    pub failure: Option<Failure>,
 }
 
 /// Runs passes over a program.
 pub fn pipeline(options: &PipelineOptions) -> Result<Shown, Failure> {
-    let is_text = options.input.extension().is_some_and(|it| it == "ir");
-    if !is_text {
-        let file = Arc::new(map(&options.input)?);
-        let opened = open(&options.input, &file)?;
-        return run(options, Source::Export(opened.program), None);
-    }
-    let text = std::fs::read_to_string(&options.input)
-        .map_err(|error| Failure::io(&options.input, &error))?;
-    let name = options.input.display().to_string();
-    let source = Source::Module { name: name.clone(), text: text.as_str().into() };
-    run(options, source, Some((&name, &text))).map_err(|mut failure| {
-        failure.sources.add(name.clone(), text.clone());
-        failure
-    })
-}
-
-fn run(
-    options: &PipelineOptions,
-    source: Source,
-    text: Option<(&str, &str)>,
-) -> Result<Shown, Failure> {
-    let replay = match text {
-        Some((_, text)) => parse_repro(text)?,
-        None => pass::Replay::default(),
-    };
-    let phase = |name: &Option<String>| match name {
-        Some(it) => known_phase(it).map(Some),
-        None => Ok(None),
-    };
-    let replayed = phase(&replay.phase)?;
-    let from = phase(&options.from)?.or(replayed).unwrap_or(Phase::Aten);
-    let to = phase(&options.to)?.or(replayed).unwrap_or(Phase::Wrapper);
-    // A reproducer says which passes were still to run in its phase.
-    let pipeline = match (&options.pipeline, replayed, &replay.passes) {
-        (Some(it), _, _) => Some(it.clone()),
-        (None, Some(phase), Some(passes)) => {
-            let mut pipeline = Pipeline::standard();
-            pipeline.set_steps(phase, pass::parse_steps(passes, passes_of_all())?);
-            Some(pipeline.to_string())
-        }
-        (None, _, _) => None,
-    };
-    for names in [&options.dump_after, &options.dump_before, &options.until].into_iter().flatten() {
-        known_passes(names)?;
-    }
-    let settings = Settings {
-        target_cpu: &options.target_cpu,
-        pipeline: pipeline.as_deref().map(|it| ("the pipeline", it)),
-    };
+    let file = Arc::new(map(&options.input)?);
+    let source = open(&options.input, &file)?.source;
+    let Plan { from, to, target, pipeline } = Plan::new(options, &source)?;
+    let pipeline = pipeline.as_deref().map(|it| ("the pipeline", it));
     // What is read from text may start at any level, and only what it says is run.
-    let first = if text.is_some() { from } else { Phase::Aten };
-    let session = Session::new(source, (first, to), &settings)?;
+    let first = if is_ir(&options.input) { from } else { Phase::Aten };
+    let session = Session::new(source, (first, to), &Settings { target, pipeline })?;
     let imported = db::import(&session.db, session.archive);
     if imported.failed() {
         return Err(session.check(Phase::Aten).err().unwrap_or_default());
     }
-
     let start = Instant::now();
     let clock = || start.elapsed();
     let select = |it: &Option<String>| it.as_deref().map_or(Select::Nothing, Select::parse);
@@ -134,7 +90,7 @@ fn run(
         validate_each: options.validate_each.then_some(options.seed),
     };
     let mut last = Vec::new();
-    let mut failure = Failure::default();
+    let mut failure = Failure { sources: session.sources.clone(), ..Failure::default() };
     for function in &imported.functions {
         match db::observe(&session.db, *function, &watch, &mut recorder) {
             Ok(unit) => last.push(unit.print()),
@@ -147,15 +103,49 @@ fn run(
             }
         }
     }
-    let shown = show(options, &recorder, &last)?;
-    if failure.diags.is_empty() {
-        return Ok(shown);
+    let mut shown = show(options, &recorder, &last)?;
+    shown.failure = (!failure.diags.is_empty()).then_some(failure);
+    Ok(shown)
+}
+
+/// What is run over what.
+struct Plan {
+    from: Phase,
+    to: Phase,
+    target: Target,
+    pipeline: Option<String>,
+}
+
+impl Plan {
+    /// What the options say, and where they do not, what a reproducer says in its first lines.
+    fn new(options: &PipelineOptions, source: &Source) -> Result<Plan, Failure> {
+        let replay = match source {
+            Source::Module { name: _, text } => parse_repro(text)?,
+            Source::Export(_) => Replay::default(),
+        };
+        let phase = |name: &Option<String>| name.as_deref().map(known_phase).transpose();
+        let replayed = phase(&replay.phase)?;
+        let names = [&options.dump_after, &options.dump_before, &options.until];
+        names.into_iter().flatten().try_for_each(|it| known_passes(it))?;
+        let pipeline = match (&options.pipeline, replayed, &replay.passes) {
+            (Some(it), _, _) => Some(it.clone()),
+            (None, Some(phase), Some(steps)) => {
+                let mut pipeline = Pipeline::standard();
+                pipeline.set_steps(phase, pass::parse_steps(steps, passes())?);
+                Some(pipeline.to_string())
+            }
+            (None, _, _) => None,
+        };
+        Ok(Plan {
+            from: phase(&options.from)?.or(replayed).unwrap_or(Phase::Aten),
+            to: phase(&options.to)?.or(replayed).unwrap_or(Phase::Wrapper),
+            target: match replayed {
+                Some(_) => replay.target,
+                None => target(&options.target_cpu),
+            },
+            pipeline,
+        })
     }
-    // What came before the failure helps to understand it.
-    if !shown.text.is_empty() {
-        failure.sources.add("", "");
-    }
-    Err(failure)
 }
 
 fn show(
@@ -206,10 +196,6 @@ fn table(recorder: &Recorder<'_>) -> String {
         text.push('\n');
     }
     text
-}
-
-fn passes_of_all() -> &'static [&'static pass::PassDef] {
-    passes()
 }
 
 fn known_phase(name: &str) -> Result<Phase, Diag> {
