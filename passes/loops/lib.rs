@@ -6,9 +6,9 @@ use pass::PassDef;
 mod accesses;
 #[path = "collapse-axes/mod.rs"]
 mod collapse_axes;
-mod parallelize;
 #[path = "pack-constants/mod.rs"]
 mod pack_constants;
+mod parallelize;
 #[path = "to-wrapper/mod.rs"]
 mod to_wrapper;
 mod vectorize;

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
 use sym::{Expr, Range};
 use wrapper::{
-    Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckTensor, OutputAlloc, OutputInput,
-    OutputSame, OutputView, Slice, StridedInput, TakeInputs, View,
+    Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlloc,
+    OutputInput, OutputSame, OutputView, Slice, StridedInput, TakeInputs, View,
 };
 
 use crate::{
@@ -187,9 +187,19 @@ impl<'a, 'c> Printer<'a, 'c> {
                     names::string(&size.to_string())
                 )),
             }
+        } else if let Some(it) = CheckStrides::of(view) {
+            let (i, ty) = (self.input(it.x()), self.tensor(it.x()));
+            for (dim, stride) in ty.strides.as_deref().unwrap_or(&[]).iter().enumerate() {
+                self.code.line(format!(
+                    "tt_check_stride(run, {i}, {dim}, {}, {});",
+                    self.size(stride),
+                    names::string(&stride.to_string())
+                ));
+            }
         } else if let Some(it) = BindItem::of(view) {
             let (symbol, i) = (it.symbol(), self.input(it.x()));
-            self.code.line(format!("const int64_t {symbol} = tt_item_i64(run, tt_input(run, {i}));"));
+            self.code
+                .line(format!("const int64_t {symbol} = tt_item_i64(run, tt_input(run, {i}));"));
             let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
             self.code.line(format!(
                 "tt_check_range(run, {}, {symbol}, {}, {});",
@@ -307,7 +317,8 @@ impl<'a, 'c> Printer<'a, 'c> {
         }
         let rest = self.size(&it.rest());
         let whole = (it.rest() + Expr::int(it.factor()) * Expr::sym(&symbol)).to_string();
-        self.code.line(format!("const int64_t {symbol}_scaled = tt_size(run, {i}, {dim}) - ({rest});"));
+        self.code
+            .line(format!("const int64_t {symbol}_scaled = tt_size(run, {i}, {dim}) - ({rest});"));
         self.code.line(format!(
             "if (!TT_LIKELY({symbol}_scaled % {0} == 0)) tt_fail_dim_multiple(run, {i}, {dim}, {0}, {1});",
             it.factor(),
@@ -375,7 +386,10 @@ fn tables(code: &mut Code, info: &HostInfo, main: &Function) {
         for (i, it) in entries.iter().enumerate().filter(|it| it.1.ty.rank() != 0) {
             let dims: Vec<String> =
                 it.ty.shape.iter().map(|it| names::string(&it.to_string())).collect();
-            code.line(format!("static const char* const {name}_{i}_dims[] = {{{}}};", dims.join(", ")));
+            code.line(format!(
+                "static const char* const {name}_{i}_dims[] = {{{}}};",
+                dims.join(", ")
+            ));
         }
         if entries.is_empty() {
             return "nullptr".to_owned();
@@ -404,7 +418,12 @@ fn tables(code: &mut Code, info: &HostInfo, main: &Function) {
         code.open("static const tt_symbol_info symbols[] = {");
         for it in &symbols {
             let Range { lo, hi } = main.facts.range_of_sym(it);
-            code.line(format!("{{{}, {}, {}}},", names::string(it), names::int(lo), names::int(hi)));
+            code.line(format!(
+                "{{{}, {}, {}}},",
+                names::string(it),
+                names::int(lo),
+                names::int(hi)
+            ));
         }
         code.close("};");
     }

@@ -176,8 +176,7 @@ impl<'a, 'c> Printer<'a, 'c> {
         let region = &op.regions[0];
         let inputs = it.inputs().len();
         for (i, param) in region.params.iter().enumerate() {
-            let pointer =
-                if i < inputs { format!("a{i}") } else { format!("o{}", i - inputs) };
+            let pointer = if i < inputs { format!("a{i}") } else { format!("o{}", i - inputs) };
             self.set_pointer(*param, pointer);
         }
         let axes: Vec<(String, Expr)> = it.axes().into_iter().zip(it.extents()).collect();
@@ -185,12 +184,14 @@ impl<'a, 'c> Printer<'a, 'c> {
         let parallel = (it.parallel() as usize).min(axes.len());
         let vector = it.vector();
         if parallel != 0 {
-            let collapse = if parallel == 1 { String::new() } else { format!(" collapse({parallel})") };
+            let collapse =
+                if parallel == 1 { String::new() } else { format!(" collapse({parallel})") };
             let condition = match it.work() {
                 Some(it) => format!(" if (({}) >= {})", self.size(&it), loops::PARALLEL_WORK),
                 None => String::new(),
             };
-            self.code.line(format!("#pragma omp parallel for schedule(static){collapse}{condition}"));
+            self.code
+                .line(format!("#pragma omp parallel for schedule(static){collapse}{condition}"));
         }
         self.nest(&axes, vector.as_deref(), region);
     }
@@ -240,20 +241,17 @@ impl<'a, 'c> Printer<'a, 'c> {
                 true => self.code.open("{"),
                 false => self.code.open(format!("if ({axis} + N <= {bound}) {{")),
             }
-            self.lanes =
-                Some(Lanes { axis: axis.to_owned(), full: true });
+            self.lanes = Some(Lanes { axis: axis.to_owned(), full: true });
             body(self);
             self.code.close("}");
         }
         if !never_rest {
             self.code.open(if never_full { "{" } else { "else {" });
             self.code.line(format!("const int64_t count = {bound} - {axis}; (void)count;"));
-            self.code.line(
-                "const auto on = tt::iota<N>(int32_t(0)) < tt::splat<N>(int32_t(count));",
-            );
+            self.code
+                .line("const auto on = tt::iota<N>(int32_t(0)) < tt::splat<N>(int32_t(count));");
             self.code.line("(void)on;");
-            self.lanes =
-                Some(Lanes { axis: axis.to_owned(), full: false });
+            self.lanes = Some(Lanes { axis: axis.to_owned(), full: false });
             body(self);
             self.code.close("}");
         }
@@ -501,8 +499,11 @@ impl<'a, 'c> Printer<'a, 'c> {
             (Place::Run(at), None) if full => (format!("tt::load<N>({at})"), true),
             (Place::Run(at), None) => (format!("tt::load_n<N>({at}, count)"), true),
             (Place::Run(at), Some(mask)) if !mask.lanes => {
-                let load =
-                    if full { format!("tt::load<N>({at})") } else { format!("tt::load_n<N>({at}, count)") };
+                let load = if full {
+                    format!("tt::load<N>({at})")
+                } else {
+                    format!("tt::load_n<N>({at}, count)")
+                };
                 (format!("{} ? {load} : tt::splat<N>({zero})", mask.name), true)
             }
             (Place::Run(at), Some(mask)) => {
@@ -513,17 +514,23 @@ impl<'a, 'c> Printer<'a, 'c> {
                 (format!("tt::load_strided<N>({pointer}, {step}, {count})"), true)
             }
             (Place::Strided { pointer, step }, Some(mask)) => {
-                let index =
-                    format!("tt::iota<N>(int64_t(0)) * tt::splat<N>(int64_t({step}))");
-                (format!("tt::gather<{memory}, N>({pointer}, {index}, {})", self.mask_text(&mask)), true)
+                let index = format!("tt::iota<N>(int64_t(0)) * tt::splat<N>(int64_t({step}))");
+                (
+                    format!(
+                        "tt::gather<{memory}, N>({pointer}, {index}, {})",
+                        self.mask_text(&mask)
+                    ),
+                    true,
+                )
             }
             (Place::Lanes { pointer, index }, None) => {
                 let count = if full { "N" } else { "count" };
                 (format!("tt::gather<{memory}, N>({pointer}, {index}, int64_t({count}))"), true)
             }
-            (Place::Lanes { pointer, index }, Some(mask)) => {
-                (format!("tt::gather<{memory}, N>({pointer}, {index}, {})", self.mask_text(&mask)), true)
-            }
+            (Place::Lanes { pointer, index }, Some(mask)) => (
+                format!("tt::gather<{memory}, N>({pointer}, {index}, {})", self.mask_text(&mask)),
+                true,
+            ),
         };
         self.define(value, &text, lanes);
     }
@@ -583,7 +590,9 @@ impl<'a, 'c> Printer<'a, 'c> {
         };
         let in_lanes = self.lanes.is_some();
         let (at, single) = match place {
-            Place::One(at) => (at.clone(), !value.lanes && !mask.as_ref().is_some_and(|it| it.lanes)),
+            Place::One(at) => {
+                (at.clone(), !value.lanes && !mask.as_ref().is_some_and(|it| it.lanes))
+            }
             Place::Run(at) => (format!("{at} + lane"), false),
             Place::Strided { pointer, step } => (format!("{pointer} + lane * ({step})"), false),
             Place::Lanes { pointer, index } => (format!("{pointer} + {index}[lane]"), false),
@@ -664,9 +673,11 @@ impl<'a, 'c> Printer<'a, 'c> {
             let index = kind.starts_with("arg").then(|| self.unique("index"));
             match lanes {
                 true => {
-                    self.code.line(format!("tt::vec<{ty}, N> {acc} = tt::splat<N>({ty}({start}));"));
+                    self.code
+                        .line(format!("tt::vec<{ty}, N> {acc} = tt::splat<N>({ty}({start}));"));
                     if let Some(it) = &index {
-                        self.code.line(format!("tt::vec<int64_t, N> {it} = tt::splat<N>(int64_t(-1));"));
+                        self.code
+                            .line(format!("tt::vec<int64_t, N> {it} = tt::splat<N>(int64_t(-1));"));
                     }
                 }
                 false => {
@@ -708,7 +719,8 @@ impl<'a, 'c> Printer<'a, 'c> {
             }
             Some((axis, extent)) => {
                 let bound = self.size(extent);
-                self.code.open(format!("for (int64_t {axis} = 0; {axis} < {bound}; {axis} += N) {{"));
+                self.code
+                    .open(format!("for (int64_t {axis} = 0; {axis} < {bound}; {axis} += N) {{"));
                 self.in_lanes(axis, extent, &bound, |me| {
                     me.ops(&region.ops);
                     me.combine(parts, number, true);
@@ -825,9 +837,8 @@ impl<'a, 'c> Printer<'a, 'c> {
             return self.set_reg(part.result, Reg { name: index, dtype: DType::I64, lanes });
         }
         let better = if part.kind == "argmax" { ">" } else { "<" };
-        let text = format!(
-            "tt::arg_lanes({acc}, {index}, [](auto x, auto y) {{ return x {better} y; }})"
-        );
+        let text =
+            format!("tt::arg_lanes({acc}, {index}, [](auto x, auto y) {{ return x {better} y; }})");
         self.define(part.result, &text, false);
     }
 
@@ -871,9 +882,15 @@ enum Place {
     One(String),
     /// Elements side by side.
     Run(String),
-    Strided { pointer: String, step: String },
+    Strided {
+        pointer: String,
+        step: String,
+    },
     /// Elements anywhere; `index` is a vector of offsets.
-    Lanes { pointer: String, index: String },
+    Lanes {
+        pointer: String,
+        index: String,
+    },
 }
 
 /// One accumulator of a reduction.

@@ -31,11 +31,40 @@ pub(crate) fn header(function: ScalarFn) -> Option<&'static str> {
     use ScalarFn as F;
     match function {
         F::FloorDiv | F::TruncDiv | F::Rem | F::Fmod | F::Pow => Some("vec_int.h"),
-        F::Tan | F::Asin | F::Acos | F::Atan | F::Sinh | F::Cosh | F::Asinh | F::Acosh | F::Atanh
-        | F::Log10 | F::Erfc | F::Erfinv | F::Lgamma | F::Digamma | F::Atan2 | F::Hypot
+        F::Tan
+        | F::Asin
+        | F::Acos
+        | F::Atan
+        | F::Sinh
+        | F::Cosh
+        | F::Asinh
+        | F::Acosh
+        | F::Atanh
+        | F::Log10
+        | F::Erfc
+        | F::Erfinv
+        | F::Lgamma
+        | F::Digamma
+        | F::Atan2
+        | F::Hypot
         | F::NextAfter => Some("vec_libm.h"),
-        F::Floor | F::Ceil | F::Trunc | F::Round | F::Sqrt | F::Rsqrt | F::Reciprocal | F::Exp
-        | F::Exp2 | F::Expm1 | F::Log | F::Log2 | F::Log1p | F::Sin | F::Cos | F::Tanh | F::Erf
+        F::Floor
+        | F::Ceil
+        | F::Trunc
+        | F::Round
+        | F::Sqrt
+        | F::Rsqrt
+        | F::Reciprocal
+        | F::Exp
+        | F::Exp2
+        | F::Expm1
+        | F::Log
+        | F::Log2
+        | F::Log1p
+        | F::Sin
+        | F::Cos
+        | F::Tanh
+        | F::Erf
         | F::Sigmoid => Some("vec_math.h"),
         _ => None,
     }
@@ -86,7 +115,9 @@ fn vector(function: ScalarFn, operands: &[String], dtype: DType) -> String {
         (ScalarFn::Not, [a]) if is_bool => format!("({a} ^ tt::splat<N>(true))"),
         (ScalarFn::Not, [a]) => format!("(~{a})"),
         (ScalarFn::Neg, [a]) => format!("(-{a})"),
-        (ScalarFn::IsNan | ScalarFn::IsInf, [_]) if !dtype.is_float() => "tt::splat<N>(false)".into(),
+        (ScalarFn::IsNan | ScalarFn::IsInf, [_]) if !dtype.is_float() => {
+            "tt::splat<N>(false)".into()
+        }
         // Comparing bools lane by lane compares their bytes.
         (it, [a, b]) if is_bool && it.rule() == ir::scalar::ResultRule::Bool => {
             let byte = |it: &String| format!("tt::convert<uint8_t>(tt::vec<bool, N>({it}))");

@@ -13,10 +13,7 @@ use crate::{
 
 /// Whether an op of that name calls shared code.
 pub(crate) fn is_structured(name: &str) -> bool {
-    matches!(
-        name,
-        "loops.gemm" | "loops.conv2d" | "loops.attention" | "loops.pack" | "loops.sort"
-    )
+    matches!(name, "loops.gemm" | "loops.conv2d" | "loops.attention" | "loops.pack" | "loops.sort")
 }
 
 /// Threads a structured kernel may use.
@@ -220,7 +217,8 @@ fn epilogue(
     printer.code.open("for (int64_t col = 0; col < cols; col += N) {");
     printer.code.line("const int64_t n_ = col0 + col;");
     printer.code.line("const tt::vec<float, N> acc = tt::load<N>(tile + row * ld + col);");
-    printer.set_reg(region.params[0], Reg { name: "acc".to_owned(), dtype: DType::F32, lanes: true });
+    printer
+        .set_reg(region.params[0], Reg { name: "acc".to_owned(), dtype: DType::F32, lanes: true });
     printer.epilogue(&region.ops);
     printer.code.close("}");
     printer.code.close("}");

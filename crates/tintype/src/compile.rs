@@ -200,7 +200,7 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
         pipeline: options.pipeline.as_deref().map(|it| ("the pipeline", it)),
     };
     let session =
-        Session::new(opened.source.clone(), (Phase::Aten, last_phase(options.emit)), &settings)?;
+        Session::new(opened.source.clone(), (opened.level, last_phase(options.emit)), &settings)?;
     let mut report = Report {
         output: options.output.clone(),
         text: None,

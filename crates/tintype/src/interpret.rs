@@ -21,7 +21,7 @@ pub fn interpret(path: &Path, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure>
     let file = Arc::new(map(path)?);
     let opened = open(path, &file)?;
     let settings = Settings { target: target(&TargetCpu::Baseline), pipeline: None };
-    let session = Session::new(opened.source.clone(), (Phase::Aten, Phase::Aten), &settings)?;
+    let session = Session::new(opened.source.clone(), (opened.level, Phase::Aten), &settings)?;
     session.check(Phase::Aten)?;
     let units = session.after(Phase::Aten);
     let Some(main) = units.first().and_then(|it| it.main()) else {

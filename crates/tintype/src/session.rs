@@ -16,6 +16,8 @@ use crate::{Failure, locate::locate};
 pub(crate) struct Opened<'a> {
     pub(crate) source: Source,
     pub(crate) weights: Weights<'a>,
+    /// The level it is at: the first phase that has something to do.
+    pub(crate) level: Phase,
 }
 
 /// Maps a file. It must not be changed while it is used.
@@ -34,13 +36,28 @@ pub(crate) fn open<'a>(path: &Path, map: &'a Mapped) -> Result<Opened<'a>, Failu
     if !is_ir(path) {
         let archive = read(path, map)?;
         let source = Source::Export(Arc::new(archive.program));
-        return Ok(Opened { source, weights: archive.weights });
+        return Ok(Opened { source, weights: archive.weights, level: Phase::Aten });
     }
     let name = path.display().to_string();
     let text = std::str::from_utf8(map)
         .map_err(|_| Failure::new(&codes::PARSE, format!("{name} is not UTF-8")))?;
     let source = Source::Module { name, text: text.into() };
-    Ok(Opened { source, weights: Weights::default() })
+    Ok(Opened { source, weights: Weights::default(), level: level(text) })
+}
+
+/// The level of an IR text: that of the highest op in it. Phases are called after the level they
+/// start from.
+fn level(text: &str) -> Phase {
+    let is_at = |phase: Phase| {
+        text.lines().any(|line| {
+            let line = line.trim_start();
+            let op =
+                if line.starts_with('%') { line.split_once(" = ").map(|it| it.1) } else { None };
+            let op = op.unwrap_or(line).strip_prefix(phase.name());
+            op.is_some_and(|it| it.starts_with('.'))
+        })
+    };
+    Phase::ALL.into_iter().find(|it| is_at(*it)).unwrap_or(Phase::Aten)
 }
 
 /// Whether a file is IR text, by its name.

@@ -5,7 +5,9 @@ use sym::Expr;
 
 use crate::{
     PANEL,
-    ops::{Attention, Bitcast, Conv2d, Fold, For, Gemm, Kernel, Load, Pack, Reduce, Sort, Store, View},
+    ops::{
+        Attention, Bitcast, Conv2d, Fold, For, Gemm, Kernel, Load, Pack, Reduce, Sort, Store, View,
+    },
 };
 
 type Types = Result<Vec<Type>>;
@@ -96,7 +98,8 @@ pub(crate) fn fold(view: OpView<'_>) -> Types {
 
 pub(crate) fn verify_fold(view: OpView<'_>) -> Result<()> {
     let region = view.region(0)?;
-    let types = |it: &[ValueId]| -> Vec<Type> { it.iter().map(|it| view.ty(*it).clone()).collect() };
+    let types =
+        |it: &[ValueId]| -> Vec<Type> { it.iter().map(|it| view.ty(*it).clone()).collect() };
     let init = types(&Fold(view).init());
     match types(&region.params) == init && types(&region.yields) == init {
         true => Ok(()),
@@ -225,7 +228,10 @@ pub(crate) fn conv2d(view: OpView<'_>) -> Types {
     let it = Conv2d(view);
     let (x, w) = (view.tensor(it.x())?, view.tensor(it.w())?);
     let pairs = [it.kernel(), it.stride(), it.low(), it.high(), it.dilation()];
-    if x.rank() != 4 || w.rank() != 1 || pairs.iter().any(|it| it.len() != 2) || x.dtype != DType::F32
+    if x.rank() != 4
+        || w.rank() != 1
+        || pairs.iter().any(|it| it.len() != 2)
+        || x.dtype != DType::F32
     {
         return Err(view.error(format!("the convolution of {x} with {w}")));
     }

@@ -1,6 +1,8 @@
 //! One operation per scalar function, on elements in registers.
 
-use ir::{Builder, OpDef, OpRef, Result, Type, ValueId, View, for_each_scalar_fn, scalar::ScalarFn};
+use ir::{
+    Builder, OpDef, OpRef, Result, Type, ValueId, View, for_each_scalar_fn, scalar::ScalarFn,
+};
 
 /// The operations, one per row of the table in `ir::scalar`.
 pub(crate) mod ops {
@@ -31,7 +33,11 @@ pub fn scalar_def(function: ScalarFn) -> OpRef {
 }
 
 /// Appends the operation that applies `function`.
-pub fn scalar(builder: &mut Builder<'_>, function: ScalarFn, operands: &[ValueId]) -> Result<ValueId> {
+pub fn scalar(
+    builder: &mut Builder<'_>,
+    function: ScalarFn,
+    operands: &[ValueId],
+) -> Result<ValueId> {
     builder.push1(scalar_def(function), operands.iter().map(|it| (*it).into()), Vec::new())
 }
 

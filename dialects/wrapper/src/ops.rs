@@ -46,6 +46,17 @@ ir::dialect! { wrapper;
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
     }
 
+    /// Stops the run unless an input has the strides of its type: one that is written in place
+    /// cannot be a copy.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[4, 8]<8, 1>
+    /// wrapper.check_strides %0
+    /// ```
+    op CheckStrides = "check_strides" ([x]) {} {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
     /// Stops the run with `message` unless `cond` is not zero.
     ///
     /// ```ir

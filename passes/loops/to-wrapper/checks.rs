@@ -21,7 +21,9 @@ pub(super) fn inputs(
         dims.extend(it.shape.iter().enumerate().map(|(i, size)| (*value, i, size.clone())));
     }
     let mut bound: Vec<String> = Vec::new();
-    let known = |it: &Expr, bound: &[String]| it.symbols().iter().all(|it| bound.iter().any(|b| **b == **it));
+    let known = |it: &Expr, bound: &[String]| {
+        it.symbols().iter().all(|it| bound.iter().any(|b| **b == **it))
+    };
     loop {
         let before = dims.len();
         let mut left = Vec::new();

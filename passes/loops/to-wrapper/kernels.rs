@@ -72,7 +72,10 @@ impl Kernels {
     /// A kernel that copies a tensor of one type to one of the other.
     pub(super) fn copy(&mut self, function: &Function, from: &Type, to: &Type) -> Result<Outlined> {
         let (Type::Tensor(source), Type::Tensor(target)) = (from, to) else {
-            return Err(diag::Diag::error(&diag::codes::BODY, format!("cannot copy {from} to {to}")));
+            return Err(diag::Diag::error(
+                &diag::codes::BODY,
+                format!("cannot copy {from} to {to}"),
+            ));
         };
         let mut names = std::collections::BTreeSet::new();
         for ty in [from, to] {

@@ -8,7 +8,7 @@ mod checks;
 mod kernels;
 
 use diag::Diag;
-use ir::{Builder, Function, OutputKind, RefName, ParamKind, Result, Type, ValueId};
+use ir::{Builder, Function, OutputKind, ParamKind, RefName, Result, Type, ValueId};
 use loops::View as LoopsView;
 use pass::{PassCx, PassDef, Unit};
 use sym::Expr;
@@ -77,10 +77,16 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
         .map(|(i, it)| (i, *it.1))
         .collect();
     checks::inputs(function, &mut it.builder, &users, &|value| body.ty(value).clone())?;
+    for (i, value) in &users {
+        if is_written(function, *i) {
+            let x = it.get(*value);
+            wrapper::CheckStrides::build(&mut it.builder, x)?;
+        }
+    }
     wrapper::TakeInputs::build(&mut it.builder)?;
     for (i, value) in &users {
         // What is written must be written where the caller sees it.
-        if !function.outputs.iter().any(|it| it.kind == OutputKind::Mutates(*i)) {
+        if !is_written(function, *i) {
             let x = it.get(*value);
             let strided = wrapper::StridedInput::build(&mut it.builder, x)?[0];
             it.strided[value.index()] = Some(strided);
@@ -101,6 +107,11 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
         outputs: Vec::new(),
         body,
     })
+}
+
+/// Whether the function writes the parameter of that index.
+fn is_written(function: &Function, param: usize) -> bool {
+    function.outputs.iter().any(|it| it.kind == OutputKind::Mutates(param))
 }
 
 /// The place of an output among those the caller gets.

@@ -15,7 +15,12 @@ use crate::accesses::{Access, axes_of, uses};
 /// The pass.
 pub(crate) static VECTORIZE: PassDef = PassDef {
     tolerance: Some(1e-5),
-    ..PassDef::new("vectorize", "choose the axis of each loop that runs in lanes", include_str!("README.md"), run)
+    ..PassDef::new(
+        "vectorize",
+        "choose the axis of each loop that runs in lanes",
+        include_str!("README.md"),
+        run,
+    )
 };
 
 fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
@@ -82,20 +87,14 @@ fn inner_loop(body: &Body, op: &mut Op, facts: &Facts) {
 }
 
 /// The axis to run in lanes. Where jumps are not admitted there must be none.
-fn best(
-    axes: &[(String, Expr)],
-    accesses: &[Access],
-    admit_jumps: bool,
-) -> Option<String> {
+fn best(axes: &[(String, Expr)], accesses: &[Access], admit_jumps: bool) -> Option<String> {
     let short = |it: &Expr| it.as_int().is_some_and(|it| it < 2);
     let long = |it: &Expr| it.as_int().is_none_or(|it| loops::PANEL <= it);
     let scored = axes.iter().filter(|it| !short(&it.1)).map(|it| (it, score(&it.0, accesses)));
     let admitted = scored
         .filter(|(_, score)| 0 < score.side_by_side && (admit_jumps || score.jumps == 0))
         // Enough to fill a vector counts more than a place more or less; then the innermost.
-        .max_by_key(|(axis, score)| {
-            (long(&axis.1), score.side_by_side - score.jumps)
-        });
+        .max_by_key(|(axis, score)| (long(&axis.1), score.side_by_side - score.jumps));
     match admitted {
         Some((axis, _)) => Some(axis.0.clone()),
         // Arithmetic alone is worth lanes even if every place jumps.

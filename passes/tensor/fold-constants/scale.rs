@@ -1,6 +1,8 @@
 //! A scale per output channel moves into the weights: `conv(x, w) * s = conv(x, w * s)`.
 
-use ir::{DType, Function, OutputKind, ParamKind, Result, Rewriter, ValueId, View, scalar::ScalarFn};
+use ir::{
+    DType, Function, OutputKind, ParamKind, Result, Rewriter, ValueId, View, scalar::ScalarFn,
+};
 use sym::Expr;
 use tensor::{Conv, Expand, Reshape};
 
@@ -20,8 +22,10 @@ pub(super) fn into_weights(function: &Function) -> Result<Function> {
                 let made = &body.ops()[makers[conv.index()]?];
                 let it = Conv::of(rw.view(made))?;
                 let once = counts[conv.index()] == 1;
-                let channels = channel_scale(function, &makers, scale, body.ty(conv).as_tensor()?.rank())?;
-                let constant = is_constant(function, &makers, channels) && is_constant(function, &makers, it.w());
+                let channels =
+                    channel_scale(function, &makers, scale, body.ty(conv).as_tensor()?.rank())?;
+                let constant = is_constant(function, &makers, channels)
+                    && is_constant(function, &makers, it.w());
                 let float = matches!(body.ty(conv).dtype(), Some(DType::F32 | DType::F64));
                 (once && constant && float).then_some((made, it, channels))
             })

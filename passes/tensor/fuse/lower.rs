@@ -286,7 +286,14 @@ pub(super) fn kernel_attrs(
     outs: &[TensorType],
 ) -> Vec<Attr> {
     let outs: Vec<Type> = outs.iter().cloned().map(Type::Tensor).collect();
-    vec![names.to_attr(), extents.to_attr(), outs.to_attr(), 0_i64.to_attr(), Attr::None, Attr::None]
+    vec![
+        names.to_attr(),
+        extents.to_attr(),
+        outs.to_attr(),
+        0_i64.to_attr(),
+        Attr::None,
+        Attr::None,
+    ]
 }
 
 /// The code that computes one member at the rows' point.

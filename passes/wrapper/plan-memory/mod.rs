@@ -120,11 +120,8 @@ fn bytes(ty: &Type) -> Expr {
         None => it.numel(),
         Some(strides) => {
             let one = Expr::int(1);
-            let last = it
-                .shape
-                .iter()
-                .zip(strides.iter())
-                .fold(Expr::int(0), |sum, (size, stride)| {
+            let last =
+                it.shape.iter().zip(strides.iter()).fold(Expr::int(0), |sum, (size, stride)| {
                     sum + Expr::max(&(size.clone() - one.clone()), &Expr::int(0)) * stride.clone()
                 });
             last + one

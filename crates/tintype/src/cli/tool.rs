@@ -22,8 +22,8 @@ enum Task {
     Docs,
     /// Runs a model or an IR text through the passes.
     ///
-    /// Shows the program after the last pass, or what is dumped. An IR text starts at --from; a
-    /// reproducer says itself where it starts and which passes were to run.
+    /// Shows the program after the last pass, or what is dumped. An IR text starts at the level it
+    /// is at, or at --from; a reproducer says itself where it starts and which passes were to run.
     Pipeline(Pipeline),
     /// Works on a size expression.
     Sym {

@@ -16,7 +16,7 @@ use toolchain::TargetCpu;
 use crate::{
     Failure, files,
     locate::locate,
-    session::{Session, Settings, is_ir, map, open, target, write_repro},
+    session::{Opened, Session, Settings, is_ir, map, open, target, write_repro},
 };
 
 /// What to run and what to show.
@@ -64,8 +64,8 @@ pub struct Shown {
 /// Runs passes over a program.
 pub fn pipeline(options: &PipelineOptions) -> Result<Shown, Failure> {
     let file = Arc::new(map(&options.input)?);
-    let source = open(&options.input, &file)?.source;
-    let Plan { from, to, target, pipeline } = Plan::new(options, &source)?;
+    let Opened { source, weights: _, level } = open(&options.input, &file)?;
+    let Plan { from, to, target, pipeline } = Plan::new(options, &source, level)?;
     let pipeline = pipeline.as_deref().map(|it| ("the pipeline", it));
     // What is read from text may start at any level, and only what it says is run.
     let first = if is_ir(&options.input) { from } else { Phase::Aten };
@@ -118,7 +118,7 @@ struct Plan {
 
 impl Plan {
     /// What the options say, and where they do not, what a reproducer says in its first lines.
-    fn new(options: &PipelineOptions, source: &Source) -> Result<Plan, Failure> {
+    fn new(options: &PipelineOptions, source: &Source, level: Phase) -> Result<Plan, Failure> {
         let replay = match source {
             Source::Module { name: _, text } => parse_repro(text)?,
             Source::Export(_) => Replay::default(),
@@ -137,7 +137,7 @@ impl Plan {
             (None, _, _) => None,
         };
         Ok(Plan {
-            from: phase(&options.from)?.or(replayed).unwrap_or(Phase::Aten),
+            from: phase(&options.from)?.or(replayed).unwrap_or(level),
             to: phase(&options.to)?.or(replayed).unwrap_or(Phase::Wrapper),
             target: match replayed {
                 Some(_) => replay.target,
