@@ -43,7 +43,12 @@ static LAYERS: &[Layer] = &[
     },
     layer("tensor-passes", &["pass", "ir", "sym", "diag", "interp", "tensor", "loops"]),
     layer("loops-passes", &["pass", "ir", "sym", "diag", "loops", "wrapper"]),
-    layer("wrapper-passes", &["pass", "ir", "sym", "diag", "wrapper"]),
+    Layer {
+        name: "wrapper-passes",
+        uses: &["pass", "ir", "sym", "diag", "wrapper"],
+        // Its tests have the kernels that the host program calls.
+        tests: &["testkit", "interp", "loops"],
+    },
     layer("import", &["aten", "ir", "sym", "diag"]),
     Layer {
         name: "emit",

@@ -335,6 +335,8 @@ fn index_reduce(cx: &mut Cx<'_, '_>) -> Values {
     let include = cx.flag("include_self")?;
     let mean = cx.text("reduce")? == "mean";
     let mode = if mean { "add" } else { mode_of(cx)? };
+    let shape = cx.shape(x);
+    let (x, index, source) = (one_dim(cx, x)?, one_dim(cx, index)?, one_dim(cx, source)?);
     let dim = cx.dim("dim", cx.rank(x))?;
     let index = cx.cast(index, DType::I64)?;
     let places = Places { indices: vec![index], dims: vec![dim], at: dim };
@@ -355,7 +357,7 @@ fn index_reduce(cx: &mut Cx<'_, '_>) -> Values {
             if cx.dtype_of(x).is_float() { ScalarFn::Div } else { ScalarFn::FloorDiv };
         res = cx.zip(function, res, count)?;
     }
-    Ok(vec![res])
+    Ok(vec![cx.reshape(res, &shape)?])
 }
 
 /// Elements put back to where a pool took them from; zeros elsewhere.

@@ -8,9 +8,12 @@ use super::{
     reduce::{mean_of, norm_of},
     rules,
 };
-use crate::decompose::{
-    cx::{Cx, Input},
-    emit::{float, int},
+use crate::{
+    decompose::{
+        cx::{Cx, Input},
+        emit::{float, int},
+    },
+    promote,
 };
 
 type Values = Result<Vec<ValueId>>;
@@ -218,15 +221,17 @@ fn hinge_embedding(cx: &mut Cx<'_, '_>) -> Values {
 
 fn margin_ranking(cx: &mut Cx<'_, '_>) -> Values {
     let margin = cx.float("margin")?;
-    let target = cx.x("target")?;
-    pairwise(cx, ("input1", "input2"), |cx, a, b| {
-        let apart = cx.zip(ScalarFn::Sub, a, b)?;
-        let target = cx.cast(target, cx.dtype_of(a))?;
-        let target = cx.map(ScalarFn::Neg, target)?;
-        let it = cx.zip(ScalarFn::Mul, target, apart)?;
-        let it = cx.with_number(ScalarFn::Add, it, float(margin))?;
-        cx.with_number(ScalarFn::Max, it, int(0))
-    })
+    let (a, b, target) = (cx.x("input1")?, cx.x("input2")?, cx.x("target")?);
+    let inputs = [a, b, target].map(Input::Tensor);
+    let dtype = promote::to_float(cx.result_type(&inputs));
+    let wide = |cx: &mut Cx<'_, '_>, x: ValueId| cx.cast(x, promote::compute_type(dtype));
+    let (a, b, target) = (wide(cx, a)?, wide(cx, b)?, wide(cx, target)?);
+    let apart = cx.zip(ScalarFn::Sub, a, b)?;
+    let target = cx.map(ScalarFn::Neg, target)?;
+    let it = cx.zip(ScalarFn::Mul, target, apart)?;
+    let it = cx.with_number(ScalarFn::Add, it, float(margin))?;
+    let loss = cx.with_number(ScalarFn::Max, it, int(0))?;
+    reduced(cx, loss, dtype)
 }
 
 fn cosine_embedding(cx: &mut Cx<'_, '_>) -> Values {
@@ -270,8 +275,9 @@ fn distance_of(cx: &mut Cx<'_, '_>, a: ValueId, b: ValueId, p: f64, eps: f64) ->
 fn triplet_margin(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b, c) = (cx.x("anchor")?, cx.x("positive")?, cx.x("negative")?);
     let (margin, p, eps) = (cx.float("margin")?, cx.float("p")?, cx.float("eps")?);
-    let dtype = cx.dtype_of(a);
-    let (a, b, c) = (cx.widened(a)?, cx.widened(b)?, cx.widened(c)?);
+    let dtype = promote::to_float(cx.result_type(&[a, b, c].map(Input::Tensor)));
+    let wide = |cx: &mut Cx<'_, '_>, x: ValueId| cx.cast(x, promote::compute_type(dtype));
+    let (a, b, c) = (wide(cx, a)?, wide(cx, b)?, wide(cx, c)?);
     let near = distance_of(cx, a, b, p, eps)?;
     let mut far = distance_of(cx, a, c, p, eps)?;
     if cx.flag("swap")? {
@@ -460,7 +466,7 @@ fn cross_entropy(cx: &mut Cx<'_, '_>) -> Values {
 fn pairwise_distance(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b) = (cx.x("x1")?, cx.x("x2")?);
     let (p, eps, keep) = (cx.float("p")?, cx.float("eps")?, cx.flag("keepdim")?);
-    let dtype = cx.result_type(&[Input::Tensor(a), Input::Tensor(b)]);
+    let dtype = promote::to_float(cx.result_type(&[Input::Tensor(a), Input::Tensor(b)]));
     let (a, b) = (cx.cast(a, dtype)?, cx.cast(b, dtype)?);
     let (a, b) = (cx.widened(a)?, cx.widened(b)?);
     let res = distance_of(cx, a, b, p, eps)?;

@@ -320,6 +320,7 @@ fn sum_to_size(cx: &mut Cx<'_, '_>) -> Values {
     let dims: Vec<usize> = (0..own.len())
         .filter(|it| *it < added || (shape[it - added] == one && own[*it] != one))
         .collect();
+    let x = cx.cast(x, cx.out(0)?.dtype)?;
     let res = cx.reduce("sum", x, &dims, false)?;
     Ok(vec![cx.reshape(res, &shape)?])
 }

@@ -390,7 +390,7 @@ rules! {
     "narrow" | "narrow_copy" => narrow,
     "split.Tensor" | "split.sizes" | "split_with_sizes" | "chunk" | "unsafe_chunk"
         | "unsafe_split.Tensor" | "unsafe_split_with_sizes" | "tensor_split.sections"
-        | "tensor_split.indices" | "split_copy.Tensor" | "split_with_sizes_copy" => split,
+        | "tensor_split.indices" | "tensor_split.tensor_indices_or_sections" | "split_copy.Tensor" | "split_with_sizes_copy" => split,
     "hsplit.int" | "hsplit.array" => |cx| split_axis(cx, 1),
     "vsplit.int" | "vsplit.array" => |cx| split_axis(cx, 0),
     "dsplit.int" | "dsplit.array" => |cx| split_axis(cx, 2),
