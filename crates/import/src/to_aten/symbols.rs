@@ -102,14 +102,32 @@ impl Importer<'_> {
     /// The bounds that the archive states.
     pub(super) fn ranges(&mut self) -> Facts {
         let mut facts = Facts::default();
+        let mut derived = Vec::new();
         for (name, it) in &self.program.range_constraints {
+            let (lo, hi) = (it.min_val.unwrap_or(i64::MIN), it.max_val.unwrap_or(i64::MAX));
             if !is_symbol(name) {
-                let message = format!("`{}` is not the name of a symbol", name.escape_debug());
-                self.diags.push(Diag::error(&codes::SIZE_EXPRESSION, message));
+                // A derived dimension: the bounds are those of an expression such as `2*s0`.
+                match sym::parse(name) {
+                    Ok(expr) if expr.symbols().iter().all(|it| is_symbol(it)) => {
+                        derived.push((expr, Range { lo, hi }));
+                    }
+                    _ => {
+                        let message =
+                            format!("`{}` bounds no size that is known", name.escape_debug());
+                        self.diags.push(Diag::error(&codes::SIZE_EXPRESSION, message));
+                    }
+                }
                 continue;
             }
-            let (lo, hi) = (it.min_val.unwrap_or(i64::MIN), it.max_val.unwrap_or(i64::MAX));
             facts.set_range(name, Range { lo, hi });
+        }
+        for (expr, Range { lo, hi }) in derived {
+            if lo != i64::MIN {
+                facts.assume_ge0(&(expr.clone() - Expr::int(lo)));
+            }
+            if hi != i64::MAX {
+                facts.assume_ge0(&(Expr::int(hi) - expr));
+            }
         }
         facts
     }
