@@ -129,6 +129,16 @@ ir::dialect! { loops;
         infer: infer::bound, effects: Effects::Pure, may_trap: true, eval: Some(eval::bound),
     }
 
+    /// Stops the run with `message` unless `cond` is not zero.
+    ///
+    /// ```ir
+    /// loops.assert {cond = s0, message = "there is something"}
+    /// ```
+    op Assert = "assert" () { cond: Size, message: Str } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::assert),
+    }
+
     /// A view of a tensor's memory: `offset` elements from its start, with its own shape and
     /// strides.
     ///

@@ -42,6 +42,16 @@ ir::dialect! { tensor;
         infer: infer::size, effects: Effects::Pure, eval: Some(eval::create::size),
     }
 
+    /// Stops the run with `message` unless `cond` is not zero.
+    ///
+    /// ```ir
+    /// tensor.assert {cond = s0, message = "there is something"}
+    /// ```
+    op Assert = "assert" () { cond: Size, message: Str } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::create::assert),
+    }
+
     /// Each element converted, as eager converts.
     ///
     /// ```ir

@@ -260,7 +260,7 @@ impl Cx<'_, '_> {
         first(t::Scan::build(&mut self.rw.new, x, kind.to_owned(), dim as i64))
     }
 
-    /// Sums of products over pairs of dimensions.
+    /// Sums of products over pairs of dimensions. Half types add up in float32 and are rounded once.
     pub(crate) fn contract(
         &mut self,
         lhs: ValueId,
@@ -268,7 +268,10 @@ impl Cx<'_, '_> {
         batch: (&[usize], &[usize]),
         summed: (&[usize], &[usize]),
     ) -> Result<ValueId> {
-        first(t::Contract::build(
+        let dtype = self.dtype_of(lhs);
+        let lhs = self.widened(lhs)?;
+        let rhs = self.widened(rhs)?;
+        let res = first(t::Contract::build(
             &mut self.rw.new,
             lhs,
             rhs,
@@ -276,7 +279,8 @@ impl Cx<'_, '_> {
             ints(batch.1),
             ints(summed.0),
             ints(summed.1),
-        ))
+        ))?;
+        self.cast(res, dtype)
     }
 
     pub(crate) fn index(

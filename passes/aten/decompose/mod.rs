@@ -22,12 +22,10 @@ use cx::Cx;
 
 /// Operators that have no counterpart in `tensor` and stay.
 pub const KEPT: &[&str] = &[
-    "aten.assert_scalar",
     "aten.assert_tensor",
     "aten.bind_symbol",
     "aten.cond",
     "aten.make_none",
-    "aten.make_number",
     "aten.nonzero",
     "aten.subgraph",
     "aten.while_loop",
@@ -86,7 +84,16 @@ pub fn run(function: &Function) -> Result<Function, Vec<Diag>> {
         it.op(op);
     }
     it.diags.extend(it.unsupported.diags("is not supported"));
-    if it.diags.is_empty() { Ok(it.rw.finish()) } else { Err(it.diags) }
+    if !it.diags.is_empty() {
+        return Err(it.diags);
+    }
+    let mut res = it.rw.finish();
+    for output in &mut res.outputs {
+        if let Type::Scalar(dtype) = output.ty {
+            output.ty = Type::Tensor(TensorType::contiguous(dtype, Vec::new()));
+        }
+    }
+    Ok(res)
 }
 
 struct Decompose<'a> {
@@ -102,6 +109,20 @@ impl<'a> Decompose<'a> {
         self.rw.new.origin = op.origin;
         if let Some(it) = aten::MakeTensor::of(self.rw.view(op)) {
             self.numbers.insert(op.result(), it.value());
+            return;
+        }
+        if let Some(it) = aten::AssertScalar::of(self.rw.view(op)) {
+            let made = tensor::Assert::build(&mut self.rw.new, it.cond(), it.message());
+            self.diags.extend(made.err());
+            return;
+        }
+        if let Some(it) = aten::MakeNumber::of(self.rw.view(op)) {
+            // A library gives tensors: a number is one without dimensions.
+            let dtype = self.rw.old.body.ty(op.result()).dtype();
+            match emit::constant(&mut self.rw, &it.value(), dtype) {
+                Ok(made) => self.rw.set(op.result(), made),
+                Err(it) => self.diags.push(it),
+            }
             return;
         }
         let name = op.def.0.name;

@@ -139,6 +139,10 @@ impl Lower<'_> {
             self.map[op.result().index()] = Some(made[0]);
             return Ok(());
         }
+        if let Some(it) = loops::Assert::of(view) {
+            wrapper::Assert::build(&mut self.builder, it.cond(), it.message())?;
+            return Ok(());
+        }
         let kernel = kernels.outline(self.function, op)?;
         let inputs: Vec<ValueId> = op.operands().map(|it| self.read(it)).collect();
         let mut outputs = Vec::new();

@@ -76,6 +76,15 @@ impl<'a> Lower<'a> {
             let new = self.builder.param(ty);
             self.set_buffer(*value, new);
         }
+        // Assertions are about sizes, which are known before any kernel runs.
+        for op in old.body.ops() {
+            if let Some(it) = tensor::Assert::of(self.graph.view(op)) {
+                self.builder.origin = op.origin;
+                loops::Assert::build(&mut self.builder, it.cond(), it.message())?;
+            } else if op.results == 0 {
+                return Err(super::index::unsupported(self.graph.view(op)));
+            }
+        }
         for item in std::mem::take(&mut self.plan.items) {
             match item {
                 Item::Group(Group { members, rows, .. }) => self.kernel(&members, rows)?,

@@ -38,6 +38,15 @@ fn error(message: impl ToString) -> EvalError {
     EvalError(message.to_string())
 }
 
+/// What is asserted must hold.
+pub(crate) fn assert(cx: &EvalCx<'_>) -> Evaluated {
+    let it = crate::ops::Assert(cx.view);
+    match (cx.size)(&it.cond())? {
+        0 => Err(error(it.message())),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// Evaluates an op as a program that consists of it; a cell that it stores to is written.
 pub(crate) fn alone(cx: &EvalCx<'_>) -> Evaluated {
     let mut compiler = Compiler::new(cx);

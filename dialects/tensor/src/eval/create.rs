@@ -3,7 +3,7 @@
 use ir::{DType, EvalCx, EvalError, HostTensor, Number, scalar::Elem};
 
 use super::{Eval, build, count, dim, error, extents, give, sizes, tensor, zeroed};
-use crate::ops::{Bitcast, Cast, Full, Iota, Literal, Size};
+use crate::ops::{Assert, Bitcast, Cast, Full, Iota, Literal, Size};
 
 /// A number as an element; a symbolic one has the value of its size.
 pub(super) fn number(cx: &EvalCx<'_>, number: &Number) -> Result<Elem, EvalError> {
@@ -29,6 +29,14 @@ pub(super) fn repeated(dtype: DType, shape: &[usize], elem: Elem) -> Result<Vec<
     match one.iter().all(|it| *it == 0) {
         true => Ok(zeros),
         false => Ok(one.repeat(zeros.len() / one.len())),
+    }
+}
+
+pub(crate) fn assert(cx: &EvalCx<'_>) -> Eval {
+    let it = Assert(cx.view);
+    match (cx.size)(&it.cond())? {
+        0 => Err(error(it.message())),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -78,12 +78,16 @@ fn with_batch(
 
 fn add_bias(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<ValueId> {
     let Some(bias) = cx.opt("bias")? else { return Ok(x) };
+    let bias = cx.widened(bias)?;
     let bias = per_channel(cx, bias, cx.rank(x))?;
     cx.zip(ScalarFn::Add, x, bias)
 }
 
 fn conv_of(cx: &mut Cx<'_, '_>, input: &str) -> Values {
     let (x, weight) = (cx.x(input)?, cx.x("weight")?);
+    // Half types add up in float32, bias included, and are rounded once.
+    let dtype = cx.dtype_of(x);
+    let (x, weight) = (cx.widened(x)?, cx.widened(weight)?);
     let kernel = cx.shape(weight);
     let it = Geometry::read(cx, &kernel)?;
     let res = with_batch(cx, x, kernel.len(), |cx, x| {
@@ -93,7 +97,7 @@ fn conv_of(cx: &mut Cx<'_, '_>, input: &str) -> Values {
         })?;
         add_bias(cx, res)
     })?;
-    Ok(vec![res])
+    Ok(vec![cx.cast(res, dtype)?])
 }
 
 /// Input and output channels exchanged within each group, and every spatial dimension reversed.
@@ -117,6 +121,8 @@ fn transposed_weight(cx: &mut Cx<'_, '_>, weight: ValueId, groups: i64) -> Resul
 /// A plain convolution over the input with gaps between its elements.
 fn conv_transpose_of(cx: &mut Cx<'_, '_>) -> Values {
     let (x, weight) = (cx.x("input")?, cx.x("weight")?);
+    let dtype = cx.dtype_of(x);
+    let (x, weight) = (cx.widened(x)?, cx.widened(weight)?);
     let kernel = cx.shape(weight);
     let rank = kernel.len();
     let it = Geometry::read(cx, &kernel)?;
@@ -140,7 +146,7 @@ fn conv_transpose_of(cx: &mut Cx<'_, '_>) -> Values {
         })?;
         add_bias(cx, res)
     })?;
-    Ok(vec![res])
+    Ok(vec![cx.cast(res, dtype)?])
 }
 
 fn convolution(cx: &mut Cx<'_, '_>) -> Values {

@@ -1,6 +1,6 @@
 //! Products of vectors, matrices and batches of them.
 
-use ir::{Number, Result, ValueId, scalar::ScalarFn};
+use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
 use super::rules;
@@ -45,37 +45,39 @@ fn product(cx: &mut Cx<'_, '_>, a: &str, b: &str) -> Values {
     Ok(vec![matmul_of(cx, a, b)?])
 }
 
-/// `x` times the transposed weight; the weight may be a vector.
+/// `x` times the transposed weight; the weight may be a vector. The bias is added before the one
+/// rounding of half types.
 fn linear(cx: &mut Cx<'_, '_>) -> Values {
     let (x, weight) = (cx.x("input")?, cx.x("weight")?);
+    let dtype = cx.dtype_of(x);
+    let (x, weight) = (cx.widened(x)?, cx.widened(weight)?);
     let last = cx.rank(x) - 1;
     let summed = cx.rank(weight) - 1;
-    let res = cx.contract(x, weight, (&[], &[]), (&[last], &[summed]))?;
-    match cx.opt("bias")? {
-        Some(bias) => Ok(vec![cx.zip(ScalarFn::Add, res, bias)?]),
-        None => Ok(vec![res]),
+    let mut res = cx.contract(x, weight, (&[], &[]), (&[last], &[summed]))?;
+    if let Some(bias) = cx.opt("bias")? {
+        let bias = cx.widened(bias)?;
+        res = cx.zip(ScalarFn::Add, res, bias)?;
     }
+    Ok(vec![cx.cast(res, dtype)?])
 }
 
-/// `beta * self + alpha * product`; with `beta` 0 nothing of `self` shows.
-fn added(cx: &mut Cx<'_, '_>, product: ValueId) -> Values {
+/// `beta * self + alpha * product` in `dtype`; with `beta` 0 nothing of `self` shows. Half types
+/// are rounded once.
+fn added(cx: &mut Cx<'_, '_>, product: ValueId, dtype: DType) -> Values {
     let x = cx.x("self")?;
     let (beta, alpha) = (cx.number("beta")?, cx.number("alpha")?);
-    let dtype = cx.dtype_of(product);
     let shape = cx.out_shape()?;
-    let plain = alpha.is_int(1) && beta.is_int(1);
     let scaled = |cx: &mut Cx<'_, '_>, x: ValueId, by: Number| match by.is_int(1) {
         true => Ok(x),
         false => cx.with_number(ScalarFn::Mul, x, by),
     };
-    let wide = |cx: &mut Cx<'_, '_>, x| if plain { Ok(x) } else { cx.widened(x) };
-    let product = wide(cx, product)?;
+    let product = cx.widened(product)?;
     let product = scaled(cx, product, alpha)?;
     if beta.is_int(0) {
         let res = cx.expand(product, &shape)?;
         return Ok(vec![cx.cast(res, dtype)?]);
     }
-    let x = wide(cx, x)?;
+    let x = cx.widened(x)?;
     let x = scaled(cx, x, beta)?;
     let res = cx.zip(ScalarFn::Add, x, product)?;
     Ok(vec![cx.cast(res, dtype)?])
@@ -83,15 +85,19 @@ fn added(cx: &mut Cx<'_, '_>, product: ValueId) -> Values {
 
 fn add_matmul(cx: &mut Cx<'_, '_>, a: &str, b: &str) -> Values {
     let (a, b) = (cx.x(a)?, cx.x(b)?);
+    let dtype = cx.dtype_of(a);
+    let (a, b) = (cx.widened(a)?, cx.widened(b)?);
     let product = matmul_of(cx, a, b)?;
-    added(cx, product)
+    added(cx, product, dtype)
 }
 
 /// The products of all batches, summed.
 fn addbmm(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b) = (cx.x("batch1")?, cx.x("batch2")?);
+    let dtype = cx.dtype_of(a);
+    let (a, b) = (cx.widened(a)?, cx.widened(b)?);
     let product = cx.contract(a, b, (&[], &[]), (&[0, 2], &[0, 1]))?;
-    added(cx, product)
+    added(cx, product, dtype)
 }
 
 fn outer_of(cx: &mut Cx<'_, '_>, a: ValueId, b: ValueId) -> Result<ValueId> {
@@ -112,7 +118,7 @@ fn addr(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let dtype = cx.result_type(&[x.into(), product.into()]);
     let product = cx.cast(product, dtype)?;
-    added(cx, product)
+    added(cx, product, dtype)
 }
 
 fn inner(cx: &mut Cx<'_, '_>) -> Values {
