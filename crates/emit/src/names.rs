@@ -10,7 +10,7 @@ pub fn identifier(text: &str, taken: &mut Vec<String>) -> String {
     let mut base: String =
         text.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' }).collect();
     if base.is_empty() || base.starts_with(|it: char| it.is_ascii_digit() || it == '_') {
-        base.insert_str(0, "x");
+        base.insert(0, 'x');
     }
     let mut res = base.clone();
     let mut n = 1;

@@ -4,8 +4,8 @@ use diag::{Diag, codes, suggest};
 use sym::Facts;
 
 use crate::{
-    Arg, Attr, AttrKind, Builder, DType, Function, Number, OpRef, Output, OutputKind, Param,
-    ParamKind, Result, ResultCount, TensorType, Type, ValueId, lex::Cursor,
+    Arg, Attr, Builder, DType, Function, Number, OpRef, Output, OutputKind, Param, ParamKind,
+    Result, ResultCount, TensorType, Type, ValueId, lex::Cursor,
 };
 
 /// Nesting of regions, lists and types beyond which a text is refused.
@@ -293,7 +293,7 @@ impl<'a> Parser<'_, 'a, '_> {
                 return Err(self.cursor.error(from, message));
             };
             self.cursor.expect("=")?;
-            res[i] = self.attr(def.0.attrs[i].kind)?;
+            res[i] = self.attr()?;
             if self.cursor.eat("}") {
                 return Ok(res);
             }
@@ -301,7 +301,7 @@ impl<'a> Parser<'_, 'a, '_> {
         }
     }
 
-    fn attr(&mut self, kind: AttrKind) -> Result<Attr> {
+    fn attr(&mut self) -> Result<Attr> {
         self.cursor.skip();
         if self.cursor.peek("\"") {
             return self.cursor.string().map(Attr::Str);
@@ -329,7 +329,7 @@ impl<'a> Parser<'_, 'a, '_> {
                     return Ok(Attr::List(res));
                 }
                 loop {
-                    res.push(it.attr(kind)?);
+                    res.push(it.attr()?);
                     if it.cursor.eat("]") {
                         return Ok(Attr::List(res));
                     }

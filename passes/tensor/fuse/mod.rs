@@ -42,6 +42,10 @@ fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
 }
 
 fn lower(function: &Function) -> ir::Result<Function> {
+    // What has no counterpart among operators on tensors has none among kernels.
+    if let Some(op) = function.body.ops().iter().find(|it| it.def.0.dialect() != "tensor") {
+        return Err(index::unsupported(ir::View::of(&function.body, &function.facts, op)));
+    }
     let graph = graph::Graph::new(function);
     let plan = plan::Plan::new(&graph);
     lower::Lower::new(&graph, plan).run()

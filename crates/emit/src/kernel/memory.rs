@@ -216,7 +216,7 @@ impl Printer<'_, '_> {
             _ => element,
         };
         let store = format!("{guard}tt::store_one({at}, {ty}({combined}));");
-        match single && !in_lanes || single && mode == "set" {
+        match single && (!in_lanes || mode == "set") {
             true => self.code.line(store),
             false => {
                 let count = if self.is_full() { "N" } else { "int(count)" };

@@ -74,13 +74,8 @@ fn ints(function: ScalarFn, dtype: DType, a: i128, b: i128) -> i128 {
         ScalarFn::And => a & b,
         ScalarFn::Or => a | b,
         ScalarFn::Xor => a ^ b,
-        ScalarFn::Shl => {
-            if (0..bits).contains(&b) {
-                a << b
-            } else {
-                0
-            }
-        }
+        ScalarFn::Shl if (0..bits).contains(&b) => a << b,
+        ScalarFn::Shl => 0,
         ScalarFn::Shr if (0..bits).contains(&b) => a >> b,
         // Past the width all bits are gone; of a signed type the sign stays.
         ScalarFn::Shr => -flag(a < 0),
@@ -444,7 +439,7 @@ mod tests {
 
     #[test]
     fn special_functions_at_known_points() {
-        assert!((f(ScalarFn::Erfinv, &[0.5]) - 0.476_936_276_204_469_87).abs() < 1e-14);
+        assert!((f(ScalarFn::Erfinv, &[0.5]) - 0.476_936_276_204_469_9).abs() < 1e-14);
         assert!((f(ScalarFn::Digamma, &[1.0]) + 0.577_215_664_901_532_9).abs() < 1e-13);
         assert_eq!(f(ScalarFn::Sign, &[-0.0]), 0.0);
         assert_eq!(f(ScalarFn::Sign, &[-3.0]), -1.0);

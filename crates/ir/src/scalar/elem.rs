@@ -112,7 +112,7 @@ pub fn cast(dtype: DType, elem: Elem) -> Elem {
             DType::I8 | DType::U8 | DType::I16 | DType::U16 | DType::I32 => {
                 (i128::from(i32::MIN), 2_147_483_648.0)
             }
-            _ => (i128::from(i64::MIN), 9.223_372_036_854_775_8e18),
+            _ => (i128::from(i64::MIN), 9_223_372_036_854_775_808.0),
         };
         if (-limit..limit).contains(&it) {
             it as i128
