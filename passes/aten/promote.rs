@@ -38,15 +38,6 @@ pub(crate) fn to_complex(dtype: DType) -> DType {
     }
 }
 
-/// The dtype of the parts of a complex dtype; others are their own.
-pub(crate) fn to_real(dtype: DType) -> DType {
-    match dtype {
-        DType::C64 => DType::F32,
-        DType::C128 => DType::F64,
-        it => it,
-    }
-}
-
 /// The least dtype that both convert to, as `torch.promote_types`.
 pub(crate) fn promote_types(a: DType, b: DType) -> DType {
     let (low, high) = if a.kind() <= b.kind() { (a, b) } else { (b, a) };
@@ -174,10 +165,7 @@ mod tests {
         assert_eq!(result_type(&[tensor(DType::F16), number(Number::Float(1.0))]), DType::F16);
         assert_eq!(result_type(&[tensor(DType::I32), number(Number::Float(1.0))]), DType::F32);
         assert_eq!(result_type(&[tensor(DType::U8), number(Number::Int(300.into()))]), DType::U8);
-        assert_eq!(
-            result_type(&[tensor(DType::F32), (DType::F64, Category::ZeroDim)]),
-            DType::F32
-        );
+        assert_eq!(result_type(&[tensor(DType::F32), (DType::F64, Category::ZeroDim)]), DType::F32);
         assert_eq!(
             result_type(&[tensor(DType::F64), number(Number::Complex(0.0, 1.0))]),
             DType::C128

@@ -15,6 +15,9 @@ pub mod ops;
 mod schema;
 mod table;
 
-pub use ops::{AssertScalar, AssertTensor, BindSymbol, Cond, MakeNone, MakeNumber, MakeTensor, Subgraph, WhileLoop};
+pub use ops::{
+    AssertScalar, AssertTensor, BindSymbol, Cond, MakeNone, MakeNumber, MakeTensor, Subgraph,
+    WhileLoop,
+};
 pub use schema::{AliasMark, ArgTy, Schema, SchemaArg, SchemaReturn, Slot};
 pub use table::{lookup, ops, schema};

@@ -283,7 +283,9 @@ fn parse_default(arg: &SchemaArg, text: &str) -> Option<Attr> {
         return one(text);
     }
     match text.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-        Some(entries) => Some(Attr::List(split_top(entries).into_iter().map(one).collect::<Option<_>>()?)),
+        Some(entries) => {
+            Some(Attr::List(split_top(entries).into_iter().map(one).collect::<Option<_>>()?))
+        }
         // One number for a list of a known length is repeated.
         None => Some(Attr::List(vec![one(text)?; arg.list_len.unwrap_or(1)])),
     }
@@ -333,7 +335,8 @@ mod tests {
 
     #[test]
     fn optional_entries_are_told_from_optional_lists() {
-        let it = Schema::parse("index(Tensor self, Tensor?[] indices, int[]? d=None) -> Tensor").unwrap();
+        let it = Schema::parse("index(Tensor self, Tensor?[] indices, int[]? d=None) -> Tensor")
+            .unwrap();
         assert_eq!(it.args[1].operand_kind(), OperandKind::ManyOptional);
         assert!(it.args[2].optional && it.args[2].list);
     }

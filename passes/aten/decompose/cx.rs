@@ -92,9 +92,7 @@ impl<'r, 'a> Cx<'r, 'a> {
     fn given(&mut self, old: ValueId) -> Result<ValueId> {
         match self.numbers.get(&old) {
             None => Ok(self.rw.get(old)),
-            Some(number) => {
-                emit::constant(self.rw, number, self.rw.old.body.ty(old).dtype())
-            }
+            Some(number) => emit::constant(self.rw, number, self.rw.old.body.ty(old).dtype()),
         }
     }
 
@@ -146,9 +144,7 @@ impl<'r, 'a> Cx<'r, 'a> {
     /// A list of tensors of which some may be absent.
     pub(crate) fn opt_list(&mut self, name: &str) -> Result<Vec<Option<ValueId>>> {
         match self.arg(name)? {
-            Arg::List(it) => {
-                it.iter().map(|it| it.map(|it| self.given(it)).transpose()).collect()
-            }
+            Arg::List(it) => it.iter().map(|it| it.map(|it| self.given(it)).transpose()).collect(),
             Arg::Value(_) | Arg::None => Ok(Vec::new()),
         }
     }
@@ -219,15 +215,6 @@ impl<'r, 'a> Cx<'r, 'a> {
     pub(crate) fn dim(&self, name: &str, rank: usize) -> Result<usize> {
         let dim = self.int(name)?;
         self.normal(dim, rank)
-    }
-
-    /// Dimensions of a tensor of that rank, counted from the front; all where none is given.
-    pub(crate) fn dims_or_all(&self, name: &str, rank: usize) -> Result<Vec<usize>> {
-        let dims = self.ints(name)?;
-        match dims.is_empty() {
-            true => Ok((0..rank).collect()),
-            false => self.normal_all(&dims, rank),
-        }
     }
 
     /// A dimension counted from the front.

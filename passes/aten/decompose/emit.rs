@@ -2,7 +2,7 @@
 //! change nothing.
 
 use diag::Diag;
-use ir::{Arg, DType, Number, Result, Rewriter, ValueId, scalar::ScalarFn};
+use ir::{DType, Number, Result, Rewriter, ValueId, scalar::ScalarFn};
 use sym::Expr;
 use tensor as t;
 
@@ -10,7 +10,11 @@ use super::cx::{Cx, Input};
 use crate::promote::{self, Category, canonical};
 
 /// A number as a tensor without dimensions.
-pub(super) fn constant(rw: &mut Rewriter<'_>, number: &Number, dtype: Option<DType>) -> Result<ValueId> {
+pub(super) fn constant(
+    rw: &mut Rewriter<'_>,
+    number: &Number,
+    dtype: Option<DType>,
+) -> Result<ValueId> {
     let dtype = dtype.unwrap_or_else(|| promote::number_dtype(number));
     let value = canonical(number, dtype);
     first(t::Full::build(&mut rw.new, value, Vec::new(), dtype))
@@ -63,8 +67,7 @@ impl Cx<'_, '_> {
         dtype: DType,
     ) -> Result<ValueId> {
         let (start, step) = (canonical(&start.into(), dtype), canonical(&step.into(), dtype));
-        let made =
-            t::Iota::build(&mut self.rw.new, shape.to_vec(), dim as i64, start, step, dtype);
+        let made = t::Iota::build(&mut self.rw.new, shape.to_vec(), dim as i64, start, step, dtype);
         first(made)
     }
 
@@ -337,7 +340,8 @@ impl Cx<'_, '_> {
         let mut res: Vec<Expr> = Vec::new();
         for it in values {
             let shape = self.shape(*it);
-            res = t::broadcast(&res, &shape, self.facts()).ok_or_else(|| self.undecided(&res, &shape))?;
+            res = t::broadcast(&res, &shape, self.facts())
+                .ok_or_else(|| self.undecided(&res, &shape))?;
         }
         Ok(res)
     }
@@ -351,7 +355,10 @@ impl Cx<'_, '_> {
     }
 
     /// The values expanded to the sizes that they all broadcast to.
-    pub(crate) fn broadcast<const N: usize>(&mut self, values: [ValueId; N]) -> Result<[ValueId; N]> {
+    pub(crate) fn broadcast<const N: usize>(
+        &mut self,
+        values: [ValueId; N],
+    ) -> Result<[ValueId; N]> {
         let shape = self.broadcast_shape(&values)?;
         let mut res = values;
         for it in &mut res {
@@ -413,14 +420,4 @@ pub(crate) fn int(value: i64) -> Number {
 /// A float as a number.
 pub(crate) fn float(value: f64) -> Number {
     Number::Float(value)
-}
-
-/// A size as a number.
-pub(crate) fn size(value: Expr) -> Number {
-    Number::Int(value)
-}
-
-/// An argument that is not given.
-pub(crate) fn absent() -> Arg {
-    Arg::None
 }

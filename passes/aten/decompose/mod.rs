@@ -196,9 +196,8 @@ impl<'a> Decompose<'a> {
         match (recorded.as_tensor(), inferred.as_tensor()) {
             (Some(a), Some(b)) => {
                 let facts = self.rw.facts();
-                let equal = |it: (&sym::Expr, &sym::Expr)| {
-                    sym::equal(it.0, it.1, facts) == Answer::Proven
-                };
+                let equal =
+                    |it: (&sym::Expr, &sym::Expr)| sym::equal(it.0, it.1, facts) == Answer::Proven;
                 a.dtype == b.dtype
                     && a.rank() == b.rank()
                     && a.shape.iter().zip(b.shape.iter()).all(equal)

@@ -129,7 +129,10 @@ fn main() {
         };
         k += 1;
         if found.dtype != want.dtype || found.shape != want.shape {
-            println!("  {} {label}: {}{:?} want {}{:?}", output.name, found.dtype, found.shape, want.dtype, want.shape);
+            println!(
+                "  {} {label}: {}{:?} want {}{:?}",
+                output.name, found.dtype, found.shape, want.dtype, want.shape
+            );
             failures += 1;
             continue;
         }
@@ -161,7 +164,11 @@ fn main() {
         worst = worst.max(most);
         if count != 0 {
             failures += 1;
-            println!("  {} {label}: {count} of {} differ, first {at}, most {most:.2e}", output.name, found.numel());
+            println!(
+                "  {} {label}: {count} of {} differ, first {at}, most {most:.2e}",
+                output.name,
+                found.numel()
+            );
         }
     }
     let verdict = if failures == 0 { "EQUAL" } else { "DIFFER" };

@@ -23,17 +23,60 @@ const METADATA: &[(&str, &str)] = &[
 /// Operators whose twin computes in the common dtype of its operands, while the write keeps the
 /// dtype of what is written.
 const PROMOTES: &[&str] = &[
-    "add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide", "floor_divide",
-    "remainder", "fmod", "pow", "float_power", "atan2", "arctan2", "copysign", "xlogy", "addcmul",
-    "addcdiv", "clamp", "clip", "clamp_min", "clamp_max", "bitwise_and", "bitwise_or",
-    "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift", "__and__", "__or__", "__xor__",
-    "__lshift__", "__rshift__", "hypot", "nextafter",
+    "add",
+    "sub",
+    "subtract",
+    "mul",
+    "multiply",
+    "div",
+    "divide",
+    "true_divide",
+    "floor_divide",
+    "remainder",
+    "fmod",
+    "pow",
+    "float_power",
+    "atan2",
+    "arctan2",
+    "copysign",
+    "xlogy",
+    "addcmul",
+    "addcdiv",
+    "clamp",
+    "clip",
+    "clamp_min",
+    "clamp_max",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+    "__and__",
+    "__or__",
+    "__xor__",
+    "__lshift__",
+    "__rshift__",
+    "hypot",
+    "nextafter",
 ];
 
 /// Operators whose twin gives bools.
 const TRUTHS: &[&str] = &[
-    "eq", "ne", "not_equal", "lt", "less", "le", "less_equal", "gt", "greater", "ge",
-    "greater_equal", "logical_and", "logical_or", "logical_xor", "logical_not",
+    "eq",
+    "ne",
+    "not_equal",
+    "lt",
+    "less",
+    "le",
+    "less_equal",
+    "gt",
+    "greater",
+    "ge",
+    "greater_equal",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "logical_not",
 ];
 
 /// The name of the functional twin.
@@ -54,8 +97,16 @@ fn twin_name(schema: &Schema) -> Option<String> {
 const STATISTICS: &[(&str, &str, &[&str])] = &[
     ("batch_norm", "_native_batch_norm_legit_functional", &["running_mean", "running_var"]),
     ("native_batch_norm", "_native_batch_norm_legit_functional", &["running_mean", "running_var"]),
-    ("_native_batch_norm_legit", "_native_batch_norm_legit_functional", &["running_mean", "running_var"]),
-    ("_batch_norm_with_update", "_batch_norm_with_update_functional", &["running_mean", "running_var"]),
+    (
+        "_native_batch_norm_legit",
+        "_native_batch_norm_legit_functional",
+        &["running_mean", "running_var"],
+    ),
+    (
+        "_batch_norm_with_update",
+        "_batch_norm_with_update_functional",
+        &["running_mean", "running_var"],
+    ),
 ];
 
 /// Whether an op writes to an operand.
@@ -247,7 +298,8 @@ impl<'a> Functionalize<'a> {
             self.memory.same(result, written);
             return Ok(());
         }
-        let (Some(def), true) = (aten::lookup(twin), schema.args.len() == op.args.len() + op.attrs.len())
+        let (Some(def), true) =
+            (aten::lookup(twin), schema.args.len() == op.args.len() + op.attrs.len())
         else {
             self.unsupported.count(op.def.0.name, op.origin);
             return Ok(());

@@ -9,9 +9,20 @@ use super::memory::Step;
 
 /// Operators whose result may be their operand, or a copy of it.
 const MAYBE: &[&str] = &[
-    "contiguous", "to.dtype", "to.dtype_layout", "to.device", "to.other", "type_as", "dropout",
-    "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "reshape", "reshape_as",
-    "flatten.using_ints", "ravel",
+    "contiguous",
+    "to.dtype",
+    "to.dtype_layout",
+    "to.device",
+    "to.other",
+    "type_as",
+    "dropout",
+    "feature_dropout",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "reshape",
+    "reshape_as",
+    "flatten.using_ints",
+    "ravel",
 ];
 
 /// Operators whose result is their operand.
@@ -35,14 +46,17 @@ pub(super) fn is_view(view: View<'_>, schema: &Schema) -> bool {
         return false;
     };
     match name {
-        "reshape" | "reshape_as" | "flatten.using_ints" | "ravel" => reshapes_in_place(x, result, view.facts),
+        "reshape" | "reshape_as" | "flatten.using_ints" | "ravel" => {
+            reshapes_in_place(x, result, view.facts)
+        }
         "contiguous" => x == result,
         name if name.ends_with("dropout") => {
             let train: Option<bool> = view.attr("train");
             train == Some(false)
         }
         _ => {
-            let copy = schema.arg("copy").is_some() && view.attr::<Option<bool>>("copy") == Some(true);
+            let copy =
+                schema.arg("copy").is_some() && view.attr::<Option<bool>>("copy") == Some(true);
             x == result && !copy
         }
     }
@@ -66,10 +80,29 @@ pub(super) fn keeps_start(op: &Op) -> bool {
     let base = name(op).split('.').next().unwrap_or_default();
     matches!(
         base,
-        "view" | "reshape" | "flatten" | "unflatten" | "squeeze" | "unsqueeze" | "view_as" | "ravel"
-            | "reshape_as" | "permute" | "transpose" | "t" | "numpy_T" | "mT" | "movedim"
-            | "moveaxis" | "swapaxes" | "swapdims" | "expand" | "expand_as" | "view_as_real"
-            | "view_as_complex" | "real"
+        "view"
+            | "reshape"
+            | "flatten"
+            | "unflatten"
+            | "squeeze"
+            | "unsqueeze"
+            | "view_as"
+            | "ravel"
+            | "reshape_as"
+            | "permute"
+            | "transpose"
+            | "t"
+            | "numpy_T"
+            | "mT"
+            | "movedim"
+            | "moveaxis"
+            | "swapaxes"
+            | "swapdims"
+            | "expand"
+            | "expand_as"
+            | "view_as_real"
+            | "view_as_complex"
+            | "real"
     )
 }
 
@@ -168,18 +201,20 @@ pub(super) fn scatter(
             let at = ("index", size(Expr::int(index as i64)));
             emit(rw, "select_scatter", both(), &[attr("dim"), at], ty)
         }
-        "split.Tensor" | "split.sizes" | "split_with_sizes" | "chunk" | "tensor_split.sections"
+        "split.Tensor"
+        | "split.sizes"
+        | "split_with_sizes"
+        | "chunk"
+        | "tensor_split.sections"
         | "tensor_split.indices" => {
             let dim: i64 = view.attr("dim");
             let at = tensor::normalize_dim(dim, rank).ok_or_else(refused)?;
             let sizes = |it: ValueId| {
                 view.ty(it).as_tensor().map_or_else(|| Expr::int(0), |it| it.shape[at].clone())
             };
-            let start =
-                op.results().take(index).fold(Expr::int(0), |start, it| start + sizes(it));
+            let start = op.results().take(index).fold(Expr::int(0), |start, it| start + sizes(it));
             let own = op.results().nth(index).map_or_else(|| Expr::int(0), sizes);
-            let attrs =
-                [attr("dim"), ("start", size(start.clone())), ("end", size(start + own))];
+            let attrs = [attr("dim"), ("start", size(start.clone())), ("end", size(start + own))];
             emit(rw, "slice_scatter", both(), &attrs, ty)
         }
         "view" | "reshape" | "flatten.using_ints" | "unflatten.int" | "squeeze" | "squeeze.dim"
@@ -209,8 +244,7 @@ pub(super) fn scatter(
         }
         "t" | "mT" | "numpy_T" => emit(rw, name, vec![new.into()], &[], ty),
         "movedim.int" | "movedim.intlist" | "moveaxis.int" | "moveaxis.intlist" => {
-            let attrs =
-                [("source", attr("destination").1), ("destination", attr("source").1)];
+            let attrs = [("source", attr("destination").1), ("destination", attr("source").1)];
             emit(rw, name, vec![new.into()], &attrs, ty)
         }
         "view_as_real" => emit(rw, "view_as_complex", vec![new.into()], &[], ty),

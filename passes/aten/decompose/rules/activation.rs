@@ -88,7 +88,12 @@ fn silu(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 /// `log(1 + exp(beta * x)) / beta`, and `x` itself where that is above the threshold.
-fn softplus_of(cx: &mut Cx<'_, '_>, x: ValueId, beta: Number, threshold: Number) -> Result<ValueId> {
+fn softplus_of(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    beta: Number,
+    threshold: Number,
+) -> Result<ValueId> {
     let unit = beta.is_int(1);
     let scaled = if unit { x } else { cx.with_number(ScalarFn::Mul, x, beta.clone())? };
     let far = cx.with_number(ScalarFn::Gt, scaled, threshold)?;
@@ -222,19 +227,6 @@ fn softshrink(cx: &mut Cx<'_, '_>) -> Values {
     })
 }
 
-fn softsign(cx: &mut Cx<'_, '_>) -> Values {
-    let x = cx.x("self")?;
-    let size = cx.map(ScalarFn::Abs, x)?;
-    let below = cx.with_number(ScalarFn::Add, size, int(1))?;
-    Ok(vec![cx.zip(ScalarFn::Div, x, below)?])
-}
-
-fn tanhshrink(cx: &mut Cx<'_, '_>) -> Values {
-    let x = cx.x("self")?;
-    let tanh = cx.map(ScalarFn::Tanh, x)?;
-    Ok(vec![cx.zip(ScalarFn::Sub, x, tanh)?])
-}
-
 fn glu(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let dim = cx.dim("dim", cx.rank(x))?;
@@ -280,10 +272,7 @@ pub(super) fn log_softmax_of(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize) -> Res
 }
 
 /// Computes along a dimension in the dtype that is asked for; half types in float32.
-fn along(
-    cx: &mut Cx<'_, '_>,
-    f: fn(&mut Cx<'_, '_>, ValueId, usize) -> Result<ValueId>,
-) -> Values {
+fn along(cx: &mut Cx<'_, '_>, f: fn(&mut Cx<'_, '_>, ValueId, usize) -> Result<ValueId>) -> Values {
     let x = cx.x("self")?;
     let asked: Option<DType> = if cx.has("dtype") { cx.dtype("dtype")? } else { None };
     let half_to_float = cx.has("half_to_float") && cx.flag("half_to_float")?;

@@ -22,7 +22,12 @@ fn types(cx: &Cx<'_, '_>, inputs: &[Input]) -> (DType, DType) {
 }
 
 /// A function of two operands in their common dtype.
-pub(super) fn binary(cx: &mut Cx<'_, '_>, function: ScalarFn, a: Input, b: Input) -> Result<ValueId> {
+pub(super) fn binary(
+    cx: &mut Cx<'_, '_>,
+    function: ScalarFn,
+    a: Input,
+    b: Input,
+) -> Result<ValueId> {
     let (compute, dtype) = types(cx, &[a.clone(), b.clone()]);
     binary_in(cx, function, &a, &b, compute, dtype)
 }

@@ -357,9 +357,8 @@ fn stft(cx: &mut Cx<'_, '_>) -> Values {
     if vector {
         x = cx.unsqueeze(x, 0)?;
     }
-    let frames = cx.simple(
-        &((cx.dim_size(x, 1) - Expr::int(n)).floor_div(&Expr::int(hop)) + Expr::int(1)),
-    );
+    let frames =
+        cx.simple(&((cx.dim_size(x, 1) - Expr::int(n)).floor_div(&Expr::int(hop)) + Expr::int(1)));
     let grid = [frames, Expr::int(n)];
     let starts = cx.iota(&grid, 0, int(0), int(hop), DType::I64)?;
     let steps = cx.iota(&grid, 1, int(0), int(1), DType::I64)?;

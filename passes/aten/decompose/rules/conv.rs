@@ -43,7 +43,10 @@ impl Geometry {
                         .ok_or_else(|| cx.error("padding `same` for a kernel of unknown size"))
                 };
                 let total = (0..spatial).map(total).collect::<Result<Vec<_>>>()?;
-                (total.iter().map(|it| it / 2).collect(), total.iter().map(|it| it - it / 2).collect())
+                (
+                    total.iter().map(|it| it / 2).collect(),
+                    total.iter().map(|it| it - it / 2).collect(),
+                )
             }
             Ok(_) => (vec![0; spatial], vec![0; spatial]),
         };
@@ -107,8 +110,10 @@ fn transposed_weight(cx: &mut Cx<'_, '_>, weight: ValueId, groups: i64) -> Resul
     let groups = Expr::int(groups);
     let inputs = cx.simple(&shape[0].floor_div(&groups));
     let spatial = &shape[2..];
-    let grouped: Vec<Expr> =
-        [groups.clone(), inputs.clone(), shape[1].clone()].into_iter().chain(spatial.iter().cloned()).collect();
+    let grouped: Vec<Expr> = [groups.clone(), inputs.clone(), shape[1].clone()]
+        .into_iter()
+        .chain(spatial.iter().cloned())
+        .collect();
     let weight = cx.reshape(weight, &grouped)?;
     let weight = cx.transpose(weight, 1, 2)?;
     let merged: Vec<Expr> =

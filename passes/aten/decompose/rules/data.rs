@@ -17,7 +17,11 @@ fn nonzero(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 /// The places that are not zero, one vector per dimension.
-pub(super) fn nonzero_columns(cx: &mut Cx<'_, '_>, mask: ValueId, count: &Expr) -> Result<Vec<ValueId>> {
+pub(super) fn nonzero_columns(
+    cx: &mut Cx<'_, '_>,
+    mask: ValueId,
+    count: &Expr,
+) -> Result<Vec<ValueId>> {
     let places = cx.nonzero(mask, count)?;
     (0..cx.rank(mask)).map(|i| cx.select_dim(places, 1, Expr::int(i as i64))).collect()
 }

@@ -54,7 +54,8 @@ impl Operand {
     fn without_repeats(mut self, cx: &mut Cx<'_, '_>) -> Result<Operand> {
         'again: loop {
             for i in 0..self.labels.len() {
-                let Some(j) = (i + 1..self.labels.len()).find(|j| self.labels[*j] == self.labels[i])
+                let Some(j) =
+                    (i + 1..self.labels.len()).find(|j| self.labels[*j] == self.labels[i])
                 else {
                     continue;
                 };
@@ -154,8 +155,9 @@ fn einsum(cx: &mut Cx<'_, '_>) -> Values {
     let mut after: Vec<Operand> = rest.collect();
     while !after.is_empty() {
         let next = after.remove(0);
-        let later =
-            |it: Label| output.contains(&it) || after.iter().any(|operand| operand.place(it).is_some());
+        let later = |it: Label| {
+            output.contains(&it) || after.iter().any(|operand| operand.place(it).is_some())
+        };
         let whole_needed = |it: Label| later(it) || next.place(it).is_some();
         whole = whole.summed(cx, &whole_needed)?;
         let next_needed = |it: Label| later(it) || whole.place(it).is_some();
@@ -177,7 +179,8 @@ fn implied(terms: &[&str], widest: usize) -> Vec<Label> {
         terms.iter().flat_map(|it| it.chars()).filter(char::is_ascii_alphabetic).collect();
     letters.sort_unstable();
     let once = |it: &char| letters.iter().filter(|other| *other == it).count() == 1;
-    let once: Vec<Label> = letters.iter().filter(|it| once(it)).map(|it| Label::Letter(*it)).collect();
+    let once: Vec<Label> =
+        letters.iter().filter(|it| once(it)).map(|it| Label::Letter(*it)).collect();
     (0..widest).rev().map(Label::Rest).chain(once).collect()
 }
 

@@ -165,7 +165,8 @@ fn index_update(cx: &mut Cx<'_, '_>, values: ValueId, mode: &str) -> Values {
     let shape = cx.shape(x);
     let (x, index) = (one_dim(cx, x)?, one_dim(cx, index)?);
     let dim = cx.dim("dim", cx.rank(x))?;
-    let values = if cx.rank(values) == 0 && shape.is_empty() { one_dim(cx, values)? } else { values };
+    let values =
+        if cx.rank(values) == 0 && shape.is_empty() { one_dim(cx, values)? } else { values };
     let index = cx.cast(index, DType::I64)?;
     let places = Places { indices: vec![index], dims: vec![dim], at: dim };
     let res = update(cx, x, &places, values, mode)?;
@@ -298,8 +299,7 @@ fn scatter_reduce(cx: &mut Cx<'_, '_>) -> Values {
         let ones = cx.full_like(src, int(1))?;
         let count = cx.scatter(own, index, ones, dim, "add")?;
         let count = cx.with_number(ScalarFn::Max, count, int(1))?;
-        let function =
-            if cx.dtype_of(x).is_float() { ScalarFn::Div } else { ScalarFn::FloorDiv };
+        let function = if cx.dtype_of(x).is_float() { ScalarFn::Div } else { ScalarFn::FloorDiv };
         res = cx.zip(function, res, count)?;
     }
     Ok(vec![cx.reshape(res, &shape)?])
@@ -313,9 +313,10 @@ fn identity(mode: &str, dtype: DType) -> Number {
             Number::Int(Expr::int(i64::MIN >> (64 - bits))),
             Number::Int(Expr::int(i64::MAX >> (64 - bits))),
         ),
-        ir::DTypeKind::Unsigned => {
-            (int(0), Number::Int(Expr::int(i64::try_from(u64::MAX >> (64 - bits)).unwrap_or(i64::MAX))))
-        }
+        ir::DTypeKind::Unsigned => (
+            int(0),
+            Number::Int(Expr::int(i64::try_from(u64::MAX >> (64 - bits)).unwrap_or(i64::MAX))),
+        ),
         ir::DTypeKind::Bool => (int(0), int(1)),
         ir::DTypeKind::Float | ir::DTypeKind::Complex => {
             (Number::Float(f64::NEG_INFINITY), Number::Float(f64::INFINITY))
@@ -353,8 +354,7 @@ fn index_reduce(cx: &mut Cx<'_, '_>) -> Values {
         let ones = cx.full_like(source, int(1))?;
         let count = update(cx, own, &places, ones, "add")?;
         let count = cx.with_number(ScalarFn::Max, count, int(1))?;
-        let function =
-            if cx.dtype_of(x).is_float() { ScalarFn::Div } else { ScalarFn::FloorDiv };
+        let function = if cx.dtype_of(x).is_float() { ScalarFn::Div } else { ScalarFn::FloorDiv };
         res = cx.zip(function, res, count)?;
     }
     Ok(vec![cx.reshape(res, &shape)?])

@@ -28,9 +28,8 @@ fn cat(cx: &mut Cx<'_, '_>) -> Values {
     let rank = cx.out(0)?.rank();
     // An empty vector counts for its dtype only.
     let xs = promoted(cx, &xs)?;
-    let empty = |it: &ValueId| {
-        cx.rank(*it) == 1 && rank != 1 && cx.dim_size(*it, 0).as_int() == Some(0)
-    };
+    let empty =
+        |it: &ValueId| cx.rank(*it) == 1 && rank != 1 && cx.dim_size(*it, 0).as_int() == Some(0);
     let kept: Vec<ValueId> = xs.iter().copied().filter(|it| !empty(it)).collect();
     let dim = cx.dim("dim", rank)?;
     Ok(vec![cx.concat(&kept, dim)?])
@@ -304,8 +303,7 @@ fn pixel_shuffle(cx: &mut Cx<'_, '_>, inverse: bool) -> Values {
     let shape = cx.shape(x);
     let whole = cx.out_shape()?;
     let lead = shape.len() - 3;
-    let factor =
-        Expr::int(cx.int(if inverse { "downscale_factor" } else { "upscale_factor" })?);
+    let factor = Expr::int(cx.int(if inverse { "downscale_factor" } else { "upscale_factor" })?);
     let small = if inverse { &whole } else { &shape };
     let (height, width) = (small[lead + 1].clone(), small[lead + 2].clone());
     let channels = if inverse { &shape } else { &whole }[lead].clone();
@@ -327,8 +325,10 @@ fn channel_shuffle(cx: &mut Cx<'_, '_>) -> Values {
     let shape = cx.shape(x);
     let groups = cx.size("groups")?;
     let per_group = cx.simple(&shape[1].floor_div(&groups));
-    let apart: Vec<Expr> =
-        [shape[0].clone(), groups, per_group].into_iter().chain(shape[2..].iter().cloned()).collect();
+    let apart: Vec<Expr> = [shape[0].clone(), groups, per_group]
+        .into_iter()
+        .chain(shape[2..].iter().cloned())
+        .collect();
     let x = cx.reshape(x, &apart)?;
     let x = cx.transpose(x, 1, 2)?;
     Ok(vec![cx.reshape(x, &shape)?])

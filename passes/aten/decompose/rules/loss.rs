@@ -393,7 +393,11 @@ fn nll(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 /// Of probabilities of all classes.
-fn cross_entropy_of_probabilities(cx: &mut Cx<'_, '_>, log: ValueId, smoothing: f64) -> Result<ValueId> {
+fn cross_entropy_of_probabilities(
+    cx: &mut Cx<'_, '_>,
+    log: ValueId,
+    smoothing: f64,
+) -> Result<ValueId> {
     let target = cx.x("target")?;
     let dim = class_dim(cx, log);
     let classes = cx.dim_size(log, dim);

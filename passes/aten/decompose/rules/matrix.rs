@@ -53,7 +53,9 @@ fn diag_embed(cx: &mut Cx<'_, '_>) -> Values {
     let (offset, a, b) = (cx.int("offset")?, cx.dim("dim1", rank)?, cx.dim("dim2", rank)?);
     let res = spread_on_diagonal(cx, x, offset)?;
     let mut order: Vec<usize> = (0..rank - 2).collect();
-    for (dim, from) in if a < b { [(a, rank - 2), (b, rank - 1)] } else { [(b, rank - 1), (a, rank - 2)] } {
+    for (dim, from) in
+        if a < b { [(a, rank - 2), (b, rank - 1)] } else { [(b, rank - 1), (a, rank - 2)] }
+    {
         order.insert(dim, from);
     }
     Ok(vec![cx.permute(res, &order)?])
@@ -101,7 +103,8 @@ fn pdist(cx: &mut Cx<'_, '_>) -> Values {
     let Some(rows) = cx.dim_size(x, 0).as_int() else {
         return Err(cx.error("distances between an unknown number of rows"));
     };
-    let pairs: Vec<(i64, i64)> = (0..rows).flat_map(|i| (i + 1..rows).map(move |j| (i, j))).collect();
+    let pairs: Vec<(i64, i64)> =
+        (0..rows).flat_map(|i| (i + 1..rows).map(move |j| (i, j))).collect();
     let count = pairs.len() as i64;
     let mut side = |values: Vec<Number>| {
         let index = cx.literal(values, vec![count], DType::I64)?;
@@ -175,7 +178,9 @@ fn vander(cx: &mut Cx<'_, '_>) -> Values {
     let shape = cx.out_shape()?;
     let dtype = cx.out(0)?.dtype;
     let last = shape.len() - 1;
-    let Some(count) = shape[last].as_int() else { return Err(cx.error("an unknown number of powers")) };
+    let Some(count) = shape[last].as_int() else {
+        return Err(cx.error("an unknown number of powers"));
+    };
     let x = cx.cast(x, dtype)?;
     let mut powers = vec![cx.full_like(x, int(1))?];
     for _ in 1..count {
@@ -222,7 +227,11 @@ fn trapezoid(cx: &mut Cx<'_, '_>, cumulative: bool) -> Values {
         let product = cx.zip(ScalarFn::Mul, sum, apart)?;
         cx.with_number(ScalarFn::Div, product, float(2.0))?
     };
-    Ok(vec![if cumulative { cx.scan("sum", areas, dim)? } else { cx.reduce("sum", areas, &[dim], false)? }])
+    Ok(vec![if cumulative {
+        cx.scan("sum", areas, dim)?
+    } else {
+        cx.reduce("sum", areas, &[dim], false)?
+    }])
 }
 
 /// Slices along a dimension, those that are too long scaled down.

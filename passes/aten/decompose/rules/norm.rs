@@ -5,10 +5,7 @@ use sym::Expr;
 
 use super::{reduce::mean_of, rules};
 use crate::{
-    decompose::{
-        cx::Cx,
-        emit::float,
-    },
+    decompose::{cx::Cx, emit::float},
     promote,
 };
 
@@ -129,7 +126,8 @@ fn group_norm_of(cx: &mut Cx<'_, '_>, groups: i64) -> Result<[ValueId; 3]> {
     let (dtype, shape) = (cx.dtype_of(x), cx.shape(x));
     let (weight, bias, eps) = (cx.opt("weight")?, cx.opt("bias")?, cx.float("eps")?);
     let groups = Expr::int(groups);
-    let inner = shape[2..].iter().fold(shape[1].floor_div(&groups), |product, it| product * it.clone());
+    let inner =
+        shape[2..].iter().fold(shape[1].floor_div(&groups), |product, it| product * it.clone());
     let inner = cx.simple(&inner);
     let wide = cx.widened(x)?;
     let grouped = cx.reshape(wide, &[shape[0].clone(), groups, inner])?;
@@ -214,7 +212,8 @@ fn batch_norm_of(cx: &mut Cx<'_, '_>, training: bool) -> Result<[ValueId; 3]> {
         Some(_) if training => Err(cx.error("batch norm in training keeps statistics")),
         Some((mean, variance)) => {
             let res = normalized_by(cx, x, mean, variance, eps)?;
-            let empty = cx.full(float(0.0), &[Expr::int(0)], promote::compute_type(cx.dtype_of(x)))?;
+            let empty =
+                cx.full(float(0.0), &[Expr::int(0)], promote::compute_type(cx.dtype_of(x)))?;
             Ok([res, empty, empty])
         }
         None => {

@@ -4,10 +4,7 @@ use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
 use super::{conv::spread, reduce::mean_of, rules};
-use crate::decompose::{
-    cx::Cx,
-    emit::int,
-};
+use crate::decompose::{cx::Cx, emit::int};
 
 type Values = Result<Vec<ValueId>>;
 
@@ -57,7 +54,16 @@ impl Windows {
         let (stride, high, dilation) =
             (self.stride.clone(), self.high.clone(), self.dilation.clone());
         cx.build(|make| {
-            tensor::ReduceWindow::build(make, x, kind.to_owned(), window, stride, low, high, dilation)
+            tensor::ReduceWindow::build(
+                make,
+                x,
+                kind.to_owned(),
+                window,
+                stride,
+                low,
+                high,
+                dilation,
+            )
         })
     }
 
@@ -151,7 +157,8 @@ fn bins(cx: &mut Cx<'_, '_>, size: &Expr, count: &Expr) -> Result<(ValueId, Valu
     let start = cx.with_number(ScalarFn::FloorDiv, scaled, Number::Int(count.clone()))?;
     let next = cx.with_number(ScalarFn::Add, index, int(1))?;
     let scaled = cx.with_number(ScalarFn::Mul, next, Number::Int(size.clone()))?;
-    let scaled = cx.with_number(ScalarFn::Add, scaled, Number::Int(count.clone() - Expr::int(1)))?;
+    let scaled =
+        cx.with_number(ScalarFn::Add, scaled, Number::Int(count.clone() - Expr::int(1)))?;
     let end = cx.with_number(ScalarFn::FloorDiv, scaled, Number::Int(count.clone()))?;
     Ok((start, end))
 }
@@ -231,7 +238,8 @@ fn adaptive_max_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
         let (Some(size), Some(count)) = (size.as_int(), count.as_int()) else {
             return Err(cx.error("adaptive maxima over unknown sizes"));
         };
-        let longest = (0..count).map(|it| ((it + 1) * size + count - 1) / count - it * size / count);
+        let longest =
+            (0..count).map(|it| ((it + 1) * size + count - 1) / count - it * size / count);
         let longest = longest.max().unwrap_or(1);
         let indices = (0..count).flat_map(|it| {
             let (start, end) = (it * size / count, ((it + 1) * size + count - 1) / count);
@@ -252,8 +260,7 @@ fn adaptive_max_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     }
     // Bins before places.
     let bins = (0..spatial).map(|it| first + 2 * it);
-    let order: Vec<usize> =
-        (0..first).chain(bins.clone()).chain(bins.map(|it| it + 1)).collect();
+    let order: Vec<usize> = (0..first).chain(bins.clone()).chain(bins.map(|it| it + 1)).collect();
     let taken = cx.permute(taken, &order)?;
     let kept = first + spatial;
     let flat: Vec<Expr> = cx.shape(taken)[..kept]

@@ -21,7 +21,12 @@ pub(super) fn count(cx: &Cx<'_, '_>, x: ValueId, dims: &[usize]) -> Expr {
 }
 
 /// The mean along dimensions, in the dtype of `x`, which is as eager computes.
-pub(super) fn mean_of(cx: &mut Cx<'_, '_>, x: ValueId, dims: &[usize], keep: bool) -> Result<ValueId> {
+pub(super) fn mean_of(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    dims: &[usize],
+    keep: bool,
+) -> Result<ValueId> {
     let count = count(cx, x, dims);
     let sum = cx.reduce("sum", x, dims, keep)?;
     cx.with_number(ScalarFn::Div, sum, Number::Int(count))

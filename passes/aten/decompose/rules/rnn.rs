@@ -27,7 +27,12 @@ struct Weights {
 }
 
 /// `x` times the transposed weight, plus a bias.
-fn affine(cx: &mut Cx<'_, '_>, x: ValueId, weight: ValueId, bias: Option<ValueId>) -> Result<ValueId> {
+fn affine(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    weight: ValueId,
+    bias: Option<ValueId>,
+) -> Result<ValueId> {
     let last = cx.rank(x) - 1;
     let res = cx.contract(x, weight, (&[], &[]), (&[last], &[1]))?;
     match bias {
@@ -174,8 +179,7 @@ fn recurrent(cx: &mut Cx<'_, '_>, cell: Cell) -> Values {
             let place = Expr::int(at as i64);
             let hidden = cx.select_dim(states[0], 0, place.clone())?;
             let state = states.get(1).map(|it| cx.select_dim(*it, 0, place)).transpose()?;
-            let (output, hidden, state) =
-                cell.run(cx, x, (hidden, state), own, direction == 1)?;
+            let (output, hidden, state) = cell.run(cx, x, (hidden, state), own, direction == 1)?;
             outputs.push(output);
             hidden_out.push(cx.unsqueeze(hidden, 0)?);
             if let Some(it) = state {

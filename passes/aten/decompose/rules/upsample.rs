@@ -74,7 +74,13 @@ impl Axis {
     }
 
     /// Where each place of the result lies in the operand.
-    fn positions(&self, cx: &mut Cx<'_, '_>, align: bool, clamp: bool, dtype: DType) -> Result<ValueId> {
+    fn positions(
+        &self,
+        cx: &mut Cx<'_, '_>,
+        align: bool,
+        clamp: bool,
+        dtype: DType,
+    ) -> Result<ValueId> {
         let one = Expr::int(1);
         let index = cx.iota(std::slice::from_ref(&self.to), 0, int(0), int(1), dtype)?;
         if align {

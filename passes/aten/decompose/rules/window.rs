@@ -85,7 +85,8 @@ fn col2im(cx: &mut Cx<'_, '_>) -> Values {
     let channels = cx.simple(&cx.dim_size(x, 1).floor_div(&area));
     let (rows, columns) = (window.places(cx, 0, &size[0]), window.places(cx, 1, &size[1]));
     let batch = cx.dim_size(x, 0);
-    let apart = [batch.clone(), channels.clone(), kernel_h, kernel_w, rows.clone(), columns.clone()];
+    let apart =
+        [batch.clone(), channels.clone(), kernel_h, kernel_w, rows.clone(), columns.clone()];
     let x = cx.reshape(x, &apart)?;
     let x = cx.permute(x, &[0, 1, 2, 4, 3, 5])?;
     let row = window.indices(cx, 0, &rows)?;
@@ -94,17 +95,15 @@ fn col2im(cx: &mut Cx<'_, '_>) -> Values {
     let (row, column) = (cx.unsqueeze(row, 2)?, column);
     let row = cx.unsqueeze(row, 3)?;
     let (row, column) = (cx.expand(row, &grid)?, cx.expand(column, &grid)?);
-    let padded: Vec<Expr> = (0..2)
-        .map(|i| cx.simple(&(size[i].clone() + Expr::int(2 * window.padding[i]))))
-        .collect();
-    let zeros =
-        cx.full(int(0), &[batch, channels, padded[0].clone(), padded[1].clone()], dtype)?;
+    let padded: Vec<Expr> =
+        (0..2).map(|i| cx.simple(&(size[i].clone() + Expr::int(2 * window.padding[i])))).collect();
+    let zeros = cx.full(int(0), &[batch, channels, padded[0].clone(), padded[1].clone()], dtype)?;
     let mut res = cx.build(|make| {
         let indices: &[ValueId] = &[row, column];
         tensor::IndexUpdate::build(make, zeros, indices, x, vec![2, 3], 2, "add".to_owned())
     })?;
-    for i in 0..2 {
-        res = cx.slice(res, 2 + i, Expr::int(window.padding[i]), size[i].clone(), 1)?;
+    for (i, (padding, size)) in window.padding.iter().zip(&size).enumerate() {
+        res = cx.slice(res, 2 + i, Expr::int(*padding), size.clone(), 1)?;
     }
     Ok(vec![if single { cx.squeeze(res, 0)? } else { res }])
 }
@@ -252,8 +251,7 @@ fn linear(cx: &mut Cx<'_, '_>, sampler: &Sampler, places: &[ValueId]) -> Result<
     }
     let mut sum: Option<ValueId> = None;
     for corner in 0..1_usize << places.len() {
-        let chosen: Vec<_> =
-            sides.iter().enumerate().map(|(i, it)| it[corner >> i & 1]).collect();
+        let chosen: Vec<_> = sides.iter().enumerate().map(|(i, it)| it[corner >> i & 1]).collect();
         let corner: Vec<ValueId> = chosen.iter().map(|it| it.0).collect();
         let taken = sampler.at(cx, &corner)?;
         let mut weight: Option<ValueId> = None;
