@@ -28,11 +28,7 @@ impl Kinds {
     /// One error per kind, at the first place.
     fn diags(&self, what: &str) -> Vec<Diag> {
         let one = |(kind, (count, origin)): (&&str, &(usize, Origin))| {
-            let times = match count {
-                1 => "once".to_owned(),
-                2 => "twice".to_owned(),
-                _ => format!("{count} times"),
-            };
+            let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
             Diag::error(&codes::UNSUPPORTED, format!("`{kind}` {what}; it is used {times}"))
                 .at(origin.0)
         };

@@ -13,3 +13,5 @@ mod hostile_zip;
 mod real;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod to_aten;

@@ -106,3 +106,24 @@ dialect! { aten;
         infer: stated, effects: Effects::Pure, results: ResultCount::Stated,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ir::{parse_function, print_function, verify};
+
+    #[test]
+    fn documented_examples_read_and_print() {
+        for def in super::OPS.iter().map(|it| it().0) {
+            let (_, rest) = def.doc.split_once("```ir\n").unwrap();
+            let (text, _) = rest.split_once("```").unwrap();
+            let lines = text.lines().map(|it| format!("  {}\n", it.trim()));
+            let body: String = lines.filter(|it| it.trim() != "").collect();
+            assert!(body.contains(def.name), "{} is not in its own example", def.name);
+            let whole = format!("func @f {{\n  symbol s0 in 1..16\n{body}}}\n");
+            let function = parse_function(def.name, &whole, &crate::ops())
+                .unwrap_or_else(|it| panic!("{}: {it}\n{whole}", def.name));
+            assert_eq!(verify(&function), [], "{whole}");
+            assert_eq!(print_function(&function), whole);
+        }
+    }
+}

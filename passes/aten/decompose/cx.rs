@@ -6,7 +6,7 @@ use ir::{Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, Typ
 use rustc_hash::FxHashMap;
 use sym::{Answer, Expr, Facts};
 
-use super::emit;
+use super::{emit, shape::Shape};
 
 /// A tensor, or a number in the place of one.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ impl From<f64> for Input {
 pub(crate) struct Cx<'r, 'a> {
     pub(super) rw: &'r mut Rewriter<'a>,
     numbers: &'r FxHashMap<ValueId, Number>,
+    uses: &'r [u32],
     op: &'a Op,
     schema: &'static Schema,
 }
@@ -45,10 +46,11 @@ impl<'r, 'a> Cx<'r, 'a> {
     pub(super) fn new(
         rw: &'r mut Rewriter<'a>,
         numbers: &'r FxHashMap<ValueId, Number>,
+        uses: &'r [u32],
         op: &'a Op,
         schema: &'static Schema,
     ) -> Cx<'r, 'a> {
-        Cx { rw, numbers, op, schema }
+        Cx { rw, numbers, uses, op, schema }
     }
 
     /// An error about the operator.
@@ -164,9 +166,16 @@ impl<'r, 'a> Cx<'r, 'a> {
         self.get(name)
     }
 
-    /// An integer that is known.
+    /// An integer that is known, and small enough to be computed with.
     pub(crate) fn int(&self, name: &str) -> Result<i64> {
-        self.get(name)
+        self.get(name).and_then(|it| self.moderate(name, it))
+    }
+
+    fn moderate(&self, name: &str, it: i64) -> Result<i64> {
+        match (-(1 << 31)..=1 << 31).contains(&it) {
+            true => Ok(it),
+            false => Err(self.error(format!("`{name}` must not be {it}"))),
+        }
     }
 
     /// An integer.
@@ -184,9 +193,19 @@ impl<'r, 'a> Cx<'r, 'a> {
 
     /// Integers that are known; none where they were left out.
     pub(crate) fn ints(&self, name: &str) -> Result<Vec<i64>> {
-        match self.attr(name)? {
-            Attr::None => Ok(Vec::new()),
-            it => self.read(name, it),
+        let list: Vec<i64> = match self.attr(name)? {
+            Attr::None => return Ok(Vec::new()),
+            it => self.read(name, it)?,
+        };
+        list.into_iter().map(|it| self.moderate(name, it)).collect()
+    }
+
+    /// One known integer for each of `count` dimensions; one that stands alone is for all.
+    pub(crate) fn ints_for(&self, name: &str, count: usize) -> Result<Vec<i64>> {
+        match self.ints(name)?.as_slice() {
+            [one] => Ok(vec![*one; count]),
+            list if list.len() == count => Ok(list.to_vec()),
+            list => Err(self.error(format!("`{name}` has {} entries, not {count}", list.len()))),
         }
     }
 
@@ -236,8 +255,8 @@ impl<'r, 'a> Cx<'r, 'a> {
     }
 
     /// The sizes that the exporter recorded of the first result.
-    pub(crate) fn out_shape(&self) -> Result<Vec<Expr>> {
-        self.out(0).map(|it| it.shape.to_vec())
+    pub(crate) fn out_shape(&self) -> Result<Shape> {
+        self.out(0).map(|it| Shape::new(it.shape.to_vec()))
     }
 
     /// How many results there are.
@@ -270,11 +289,7 @@ impl<'r, 'a> Cx<'r, 'a> {
 
     /// Whether anything reads a result.
     pub(crate) fn is_read(&self, index: usize) -> bool {
-        let Some(value) = self.op.results().nth(index) else { return false };
-        let body = &self.rw.old.body;
-        let mut read = body.root.yields.contains(&value);
-        body.for_each_op(&mut |op| read |= op.operands().any(|it| it == value));
-        read
+        self.op.results().nth(index).is_some_and(|it| self.uses[it.index()] != 0)
     }
 
     /// Start and step of a vector that counts.
@@ -300,8 +315,19 @@ impl<'r, 'a> Cx<'r, 'a> {
     }
 
     /// The sizes of a value.
-    pub(crate) fn shape(&self, value: ValueId) -> Vec<Expr> {
-        self.rw.new.ty(value).as_tensor().map(|it| it.shape.to_vec()).unwrap_or_default()
+    pub(crate) fn shape(&self, value: ValueId) -> Shape {
+        Shape::new(
+            self.rw.new.ty(value).as_tensor().map(|it| it.shape.to_vec()).unwrap_or_default(),
+        )
+    }
+
+    /// Refuses a tensor of fewer dimensions.
+    pub(crate) fn at_least(&self, value: ValueId, rank: usize) -> Result<()> {
+        let own = self.rank(value);
+        match rank <= own {
+            true => Ok(()),
+            false => Err(self.error(format!("a tensor of rank {own}; {rank} or more is needed"))),
+        }
     }
 
     /// One size of a value.
@@ -328,6 +354,14 @@ impl<'r, 'a> Cx<'r, 'a> {
     /// Whether `a <= b` is proven.
     pub(crate) fn at_most(&self, a: &Expr, b: &Expr) -> bool {
         sym::less_equal(a, b, self.facts()) == Answer::Proven
+    }
+
+    /// Refuses to write out so much.
+    pub(crate) fn moderately_many(&self, what: &str, count: i64) -> Result<()> {
+        match (0..=1 << 16).contains(&count) {
+            true => Ok(()),
+            false => Err(self.error(format!("{count} {what}"))),
+        }
     }
 
     /// A simpler form of a size.

@@ -122,6 +122,15 @@ impl Cx<'_, '_> {
         first(t::Permute::build(&mut self.rw.new, x, ints(order)))
     }
 
+    /// Refuses a dimension that does not exist.
+    fn check_dim(&self, x: ValueId, dim: usize) -> Result<()> {
+        let rank = self.rank(x);
+        match dim < rank {
+            true => Ok(()),
+            false => Err(self.error(format!("dimension {dim} of a tensor of rank {rank}"))),
+        }
+    }
+
     /// Exchanges two dimensions.
     pub(crate) fn transpose(&mut self, x: ValueId, a: usize, b: usize) -> Result<ValueId> {
         let mut order: Vec<usize> = (0..self.rank(x)).collect();
@@ -133,6 +142,8 @@ impl Cx<'_, '_> {
 
     /// Moves one dimension to another place.
     pub(crate) fn move_dim(&mut self, x: ValueId, from: usize, to: usize) -> Result<ValueId> {
+        self.check_dim(x, from)?;
+        self.check_dim(x, to)?;
         let mut order: Vec<usize> = (0..self.rank(x)).collect();
         let moved = order.remove(from);
         order.insert(to, moved);
@@ -141,6 +152,9 @@ impl Cx<'_, '_> {
 
     /// Adds a dimension of size 1.
     pub(crate) fn unsqueeze(&mut self, x: ValueId, dim: usize) -> Result<ValueId> {
+        if self.rank(x) < dim {
+            return Err(self.error(format!("a dimension added at {dim} of {}", self.rank(x))));
+        }
         let mut shape = self.shape(x);
         shape.insert(dim, Expr::int(1));
         self.reshape(x, &shape)
@@ -148,6 +162,7 @@ impl Cx<'_, '_> {
 
     /// Removes a dimension of size 1.
     pub(crate) fn squeeze(&mut self, x: ValueId, dim: usize) -> Result<ValueId> {
+        self.check_dim(x, dim)?;
         let mut shape = self.shape(x);
         shape.remove(dim);
         self.reshape(x, &shape)
@@ -162,10 +177,10 @@ impl Cx<'_, '_> {
         size: Expr,
         step: i64,
     ) -> Result<ValueId> {
-        let shape = self.shape(x);
-        let mut starts = vec![Expr::int(0); shape.len()];
-        let mut sizes = shape;
-        let mut steps = vec![1; starts.len()];
+        self.check_dim(x, dim)?;
+        let mut sizes = self.shape(x).into_vec();
+        let mut starts = vec![Expr::int(0); sizes.len()];
+        let mut steps = vec![1; sizes.len()];
         if start.as_int() == Some(0) && step == 1 && self.equal(&size, &sizes[dim]) {
             return Ok(x);
         }
@@ -188,6 +203,7 @@ impl Cx<'_, '_> {
         start: Expr,
         step: i64,
     ) -> Result<ValueId> {
+        self.check_dim(x, dim)?;
         let mut starts = vec![Expr::int(0); self.rank(x)];
         let mut steps = vec![1; starts.len()];
         (starts[dim], steps[dim]) = (start, step);

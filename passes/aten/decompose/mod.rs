@@ -10,6 +10,7 @@
 mod cx;
 mod emit;
 mod rules;
+mod shape;
 
 use diag::{Diag, codes};
 use ir::{Function, Op, Rewriter, TensorType, Type, ValueId};
@@ -77,12 +78,14 @@ pub fn run(function: &Function) -> Result<Function, Vec<Diag>> {
     let mut it = Decompose {
         rw: Rewriter::new(function),
         numbers: FxHashMap::default(),
+        uses: function.body.use_counts(),
         unsupported: Kinds::default(),
         diags: Vec::new(),
     };
     for op in function.body.ops() {
         it.op(op);
     }
+    function.body.root.yields.iter().for_each(|value| it.settle(*value));
     it.diags.extend(it.unsupported.diags("is not supported"));
     if !it.diags.is_empty() {
         return Err(it.diags);
@@ -100,6 +103,8 @@ struct Decompose<'a> {
     rw: Rewriter<'a>,
     /// Tensors that stand for a Python number; they are made when somebody needs the tensor.
     numbers: FxHashMap<ValueId, ir::Number>,
+    /// How often each old value is read.
+    uses: Vec<u32>,
     unsupported: Kinds,
     diags: Vec<Diag>,
 }
@@ -140,7 +145,7 @@ impl<'a> Decompose<'a> {
             self.keep(op);
             return;
         };
-        let mut cx = Cx::new(&mut self.rw, &self.numbers, op, schema);
+        let mut cx = Cx::new(&mut self.rw, &self.numbers, &self.uses, op, schema);
         match (rule.apply)(&mut cx) {
             Ok(results) => self.bind(op, &results),
             Err(it) => self.diags.push(self.named(op, it)),
@@ -156,16 +161,18 @@ impl<'a> Decompose<'a> {
         diag
     }
 
-    fn keep(&mut self, op: &'a Op) {
-        for it in op.operands() {
-            if let Some(number) = self.numbers.get(&it).cloned() {
-                let dtype = self.rw.old.body.ty(it).dtype();
-                match emit::constant(&mut self.rw, &number, dtype) {
-                    Ok(made) => self.rw.set(it, made),
-                    Err(it) => self.diags.push(it),
-                }
-            }
+    /// Makes the tensor of a value that stands for a number.
+    fn settle(&mut self, old: ValueId) {
+        let Some(number) = self.numbers.get(&old).cloned() else { return };
+        let dtype = self.rw.old.body.ty(old).dtype();
+        match emit::constant(&mut self.rw, &number, dtype) {
+            Ok(made) => self.rw.set(old, made),
+            Err(it) => self.diags.push(it),
         }
+    }
+
+    fn keep(&mut self, op: &'a Op) {
+        op.operands().for_each(|it| self.settle(it));
         if let Err(it) = self.rw.copy(op) {
             self.diags.push(it);
         }
@@ -181,7 +188,8 @@ impl<'a> Decompose<'a> {
         for (old, new) in op.results().zip(results) {
             let recorded = self.rw.old.body.ty(old);
             let inferred = self.rw.new.ty(*new);
-            if self.same(recorded, inferred) {
+            // Exporters have recorded nonsense for what nobody reads.
+            if self.uses[old.index()] == 0 || self.same(recorded, inferred) {
                 self.rw.set(old, *new);
                 continue;
             }

@@ -63,7 +63,11 @@ fn main() {
             println!("  {it} {}", at.map_or("", |it| &it.node));
         }
     };
-    show(&imported.diags);
+    if !imported.diags.is_empty() {
+        show(&imported.diags);
+        println!("NOLOWER {}", args[1]);
+        return;
+    }
     let labels = std::fs::read_to_string(args[1].replace(".pt2", ".json")).unwrap_or_default();
     let labels: Vec<&str> = labels.split('"').filter(|it| it.contains('#')).collect();
     let lowered = aten_passes::functionalize::run(&imported.functions[0])
@@ -115,19 +119,18 @@ fn main() {
     };
     let (mut k, mut failures, mut worst) = (0, 0, 0.0_f64);
     for (output, value) in function.outputs.iter().zip(&results) {
-        if matches!(output.kind, ir::OutputKind::Mutates(_)) {
-            continue;
-        }
+        let mutates = matches!(output.kind, ir::OutputKind::Mutates(_));
         let Ok(found) = value.tensor() else {
-            k += 1;
+            k += usize::from(!mutates);
             continue;
         };
         let label = labels.get(k).copied().unwrap_or("");
-        let Some(want) = given(&io, &format!("output_{k}")) else {
-            k += 1;
-            continue;
+        let name = match mutates {
+            true => format!("mutates_{}", output.name),
+            false => format!("output_{k}"),
         };
-        k += 1;
+        k += usize::from(!mutates);
+        let Some(want) = given(&io, &name) else { continue };
         if found.dtype != want.dtype || found.shape != want.shape {
             println!(
                 "  {} {label}: {}{:?} want {}{:?}",

@@ -58,6 +58,7 @@ const PROMOTES: &[&str] = &[
     "__rshift__",
     "hypot",
     "nextafter",
+    "ldexp",
 ];
 
 /// Operators whose twin gives bools.
@@ -79,8 +80,21 @@ const TRUTHS: &[&str] = &[
     "logical_not",
 ];
 
+/// Twins whose overload has another name.
+const IRREGULAR: &[(&str, &str)] = &[
+    ("float_power_.Scalar", "float_power.Tensor_Scalar"),
+    ("float_power_.Tensor", "float_power.Tensor_Tensor"),
+    ("floor_divide_.Tensor", "floor_divide"),
+    ("ldexp_", "ldexp.Tensor"),
+    ("pow_.Scalar", "pow.Tensor_Scalar"),
+    ("pow_.Tensor", "pow.Tensor_Tensor"),
+];
+
 /// The name of the functional twin.
 fn twin_name(schema: &Schema) -> Option<String> {
+    if let Some((_, twin)) = IRREGULAR.iter().find(|it| it.0 == schema.name) {
+        return Some((*twin).to_owned());
+    }
     let base = schema.base();
     let base = match base.strip_prefix("__i").and_then(|it| it.strip_suffix("__")) {
         Some(it) => format!("__{it}__"),

@@ -1,9 +1,6 @@
-//! Complex numbers and Fourier transforms.
-//!
-//! A transform is a product with the matrix of its roots of unity: exact for every length, and a
-//! constant of the model where the length is known.
+//! Complex numbers.
 
-use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
+use ir::{Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
 use super::rules;
@@ -19,12 +16,13 @@ type Values = Result<Vec<ValueId>>;
 
 /// A complex tensor by its parts; the imaginary one may be all zero.
 #[derive(Clone, Copy)]
-struct Parts {
-    re: ValueId,
-    im: Option<ValueId>,
+pub(super) struct Parts {
+    pub(super) re: ValueId,
+    pub(super) im: Option<ValueId>,
 }
 
-fn parts(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<Parts> {
+/// The parts of a tensor; integers become floats.
+pub(super) fn parts(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<Parts> {
     if !cx.dtype_of(x).is_complex() {
         let x = cx.cast(x, promote::to_float(cx.dtype_of(x)))?;
         return Ok(Parts { re: x, im: None });
@@ -35,7 +33,8 @@ fn parts(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<Parts> {
 }
 
 impl Parts {
-    fn whole(self, cx: &mut Cx<'_, '_>) -> Result<ValueId> {
+    /// The complex tensor.
+    pub(super) fn whole(self, cx: &mut Cx<'_, '_>) -> Result<ValueId> {
         let im = match self.im {
             Some(it) => it,
             None => cx.full_like(self.re, int(0))?,
@@ -45,7 +44,7 @@ impl Parts {
     }
 
     /// The same done to both parts.
-    fn each(
+    pub(super) fn each(
         self,
         cx: &mut Cx<'_, '_>,
         mut f: impl FnMut(&mut Cx<'_, '_>, ValueId) -> Result<ValueId>,
@@ -87,7 +86,8 @@ fn conj_of(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<ValueId> {
 fn adjoint(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let rank = cx.rank(x);
-    let x = if rank < 2 { x } else { cx.transpose(x, rank - 2, rank - 1)? };
+    let x =
+        if rank < 2 { x } else { cx.transpose(x, rank.saturating_sub(2), rank.saturating_sub(1))? };
     Ok(vec![if cx.dtype_of(x).is_complex() { conj_of(cx, x)? } else { x }])
 }
 
@@ -102,7 +102,7 @@ fn view_as_real(cx: &mut Cx<'_, '_>) -> Values {
 
 fn view_as_complex(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
-    let last = cx.rank(x) - 1;
+    let last = cx.rank(x).saturating_sub(1);
     let re = cx.select_dim(x, last, Expr::int(0))?;
     let im = cx.select_dim(x, last, Expr::int(1))?;
     Ok(vec![Parts { re, im: Some(im) }.whole(cx)?])
@@ -130,266 +130,6 @@ fn polar(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![Parts { re, im: Some(im) }.whole(cx)?])
 }
 
-/// Cosines and sines of `2π·j·k/n` for `rows` times `columns` of `j` and `k`.
-fn roots(
-    cx: &mut Cx<'_, '_>,
-    n: &Expr,
-    rows: &Expr,
-    columns: &Expr,
-    dtype: DType,
-) -> Result<(ValueId, ValueId)> {
-    if n.as_int().is_none_or(|it| !(1..=1 << 13).contains(&it)) {
-        return Err(cx.error(format!("a Fourier transform of length {n}")));
-    }
-    let shape = [rows.clone(), columns.clone()];
-    let j = cx.iota(&shape, 0, int(0), int(1), DType::I64)?;
-    let k = cx.iota(&shape, 1, int(0), int(1), DType::I64)?;
-    let turns = cx.zip(ScalarFn::Mul, j, k)?;
-    let turns = cx.with_number(ScalarFn::Rem, turns, Number::Int(n.clone()))?;
-    let turns = cx.cast(turns, DType::F64)?;
-    let angle = cx.with_number(ScalarFn::Mul, turns, float(2.0 * std::f64::consts::PI))?;
-    let angle = cx.with_number(ScalarFn::Div, angle, Number::Int(n.clone()))?;
-    let (cos, sin) = (cx.map(ScalarFn::Cos, angle)?, cx.map(ScalarFn::Sin, angle)?);
-    Ok((cx.cast(cos, dtype)?, cx.cast(sin, dtype)?))
-}
-
-/// A product along one dimension, which keeps its place.
-fn along(cx: &mut Cx<'_, '_>, x: ValueId, matrix: ValueId, dim: usize) -> Result<ValueId> {
-    let last = cx.rank(x) - 1;
-    let res = cx.contract(x, matrix, (&[], &[]), (&[dim], &[0]))?;
-    cx.move_dim(res, last, dim)
-}
-
-/// The transform along one dimension; the first `kept` frequencies of it.
-fn transform(
-    cx: &mut Cx<'_, '_>,
-    x: Parts,
-    dim: usize,
-    kept: &Expr,
-    forward: bool,
-) -> Result<Parts> {
-    let n = cx.dim_size(x.re, dim);
-    let (cos, sin) = roots(cx, &n, &n, kept, cx.dtype_of(x.re))?;
-    let re = along(cx, x.re, cos, dim)?;
-    let im = along(cx, x.re, sin, dim)?;
-    let im = if forward { cx.map(ScalarFn::Neg, im)? } else { im };
-    let Some(part) = x.im else { return Ok(Parts { re, im: Some(im) }) };
-    let (a, b) = (along(cx, part, sin, dim)?, along(cx, part, cos, dim)?);
-    let re = cx.zip(if forward { ScalarFn::Add } else { ScalarFn::Sub }, re, a)?;
-    let im = cx.zip(ScalarFn::Add, im, b)?;
-    Ok(Parts { re, im: Some(im) })
-}
-
-/// The real inverse of a half spectrum: all frequencies but the first and the middle one count
-/// twice.
-fn inverse_real(cx: &mut Cx<'_, '_>, x: Parts, dim: usize, n: &Expr) -> Result<ValueId> {
-    let half = cx.simple(&(n.floor_div(&Expr::int(2)) + Expr::int(1)));
-    let x = x.each(cx, |cx, it| resized(cx, it, dim, &half))?;
-    let dtype = cx.dtype_of(x.re);
-    let (cos, sin) = roots(cx, n, &half, n, dtype)?;
-    let column = [half.clone(), Expr::int(1)];
-    let k = cx.iota(&column, 0, int(0), int(1), DType::I64)?;
-    let twice = cx.with_number(ScalarFn::Mul, k, int(2))?;
-    let turns = cx.with_number(ScalarFn::Rem, twice, Number::Int(n.clone()))?;
-    let single = cx.with_number(ScalarFn::Eq, turns, int(0))?;
-    let one = cx.full(float(1.0), &column, dtype)?;
-    let two = cx.full(float(2.0), &column, dtype)?;
-    let weight = cx.select(single, one, two)?;
-    let cos = cx.zip(ScalarFn::Mul, cos, weight)?;
-    let sin = cx.zip(ScalarFn::Mul, sin, weight)?;
-    let re = along(cx, x.re, cos, dim)?;
-    match x.im {
-        None => Ok(re),
-        Some(im) => {
-            let im = along(cx, im, sin, dim)?;
-            cx.zip(ScalarFn::Sub, re, im)
-        }
-    }
-}
-
-/// Cut off, or filled up with zeros.
-fn resized(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize, size: &Expr) -> Result<ValueId> {
-    let own = cx.dim_size(x, dim);
-    if cx.equal(&own, size) {
-        return Ok(x);
-    }
-    if cx.at_most(size, &own) {
-        return cx.slice(x, dim, Expr::int(0), size.clone(), 1);
-    }
-    let rank = cx.rank(x);
-    let mut high = vec![Expr::int(0); rank];
-    high[dim] = cx.simple(&(size.clone() - own));
-    cx.pad(x, vec![Expr::int(0); rank], high, vec![0; rank], int(0))
-}
-
-/// The factor by the name of a norm: `backward`, `forward` or `ortho`.
-fn norm_factor(cx: &Cx<'_, '_>, n: &Expr, forward: bool) -> Result<f64> {
-    let norm: Option<String> = cx.get("norm")?;
-    let count = n.as_int().ok_or_else(|| cx.error("a transform of unknown length"))? as f64;
-    Ok(match norm.as_deref() {
-        Some("ortho") => 1.0 / count.sqrt(),
-        Some("forward") if forward => 1.0 / count,
-        None | Some("backward") if !forward => 1.0 / count,
-        _ => 1.0,
-    })
-}
-
-fn scaled(cx: &mut Cx<'_, '_>, x: Parts, factor: f64) -> Result<Parts> {
-    if factor == 1.0 {
-        return Ok(x);
-    }
-    x.each(cx, |cx, it| cx.with_number(ScalarFn::Mul, it, float(factor)))
-}
-
-/// `_fft_c2c` and `_fft_r2c`: several dimensions, the factor by number.
-fn transform_dims(cx: &mut Cx<'_, '_>, forward: bool, onesided: bool) -> Values {
-    let x = cx.x("self")?;
-    let dims = cx.normal_all(&cx.ints("dim")?, cx.rank(x))?;
-    let normalization = cx.int("normalization")?;
-    let mut it = parts(cx, x)?;
-    let mut count = Expr::int(1);
-    for (i, dim) in dims.iter().enumerate().rev() {
-        let n = cx.dim_size(x, *dim);
-        count = count * n.clone();
-        // Of a real tensor the last dimension has half a spectrum.
-        let kept = match onesided && i + 1 == dims.len() {
-            true => cx.simple(&(n.floor_div(&Expr::int(2)) + Expr::int(1))),
-            false => n,
-        };
-        it = transform(cx, it, *dim, &kept, forward)?;
-    }
-    let count = count.as_int().ok_or_else(|| cx.error("a transform of unknown length"))? as f64;
-    let factor = match normalization {
-        1 => 1.0 / count.sqrt(),
-        2 => 1.0 / count,
-        _ => 1.0,
-    };
-    let it = scaled(cx, it, factor)?;
-    Ok(vec![it.whole(cx)?])
-}
-
-fn c2c(cx: &mut Cx<'_, '_>) -> Values {
-    let forward = cx.flag("forward")?;
-    transform_dims(cx, forward, false)
-}
-
-fn r2c(cx: &mut Cx<'_, '_>) -> Values {
-    let onesided = cx.flag("onesided")?;
-    transform_dims(cx, true, onesided)
-}
-
-fn c2r(cx: &mut Cx<'_, '_>) -> Values {
-    let x = cx.x("self")?;
-    let dims = cx.normal_all(&cx.ints("dim")?, cx.rank(x))?;
-    let (normalization, n) = (cx.int("normalization")?, cx.size("last_dim_size")?);
-    let mut it = parts(cx, x)?;
-    let mut count = n.clone();
-    let Some((last, others)) = dims.split_last() else { return Err(cx.error("no dimension")) };
-    for dim in others {
-        let size = cx.dim_size(x, *dim);
-        count = count * size.clone();
-        it = transform(cx, it, *dim, &size, false)?;
-    }
-    let res = inverse_real(cx, it, *last, &n)?;
-    let count = count.as_int().ok_or_else(|| cx.error("a transform of unknown length"))? as f64;
-    let factor = match normalization {
-        1 => 1.0 / count.sqrt(),
-        2 => 1.0 / count,
-        _ => 1.0,
-    };
-    Ok(vec![scaled(cx, Parts { re: res, im: None }, factor)?.re])
-}
-
-/// What is asked of a transform along one dimension.
-fn one_dim(cx: &mut Cx<'_, '_>) -> Result<(Parts, usize, Option<Expr>)> {
-    let x = cx.x("self")?;
-    let dim = cx.dim("dim", cx.rank(x))?;
-    let n = cx.get::<Option<Expr>>("n")?;
-    Ok((parts(cx, x)?, dim, n))
-}
-
-fn fft(cx: &mut Cx<'_, '_>, forward: bool) -> Values {
-    let (x, dim, n) = one_dim(cx)?;
-    let n = n.unwrap_or_else(|| cx.dim_size(x.re, dim));
-    let x = x.each(cx, |cx, it| resized(cx, it, dim, &n))?;
-    let factor = norm_factor(cx, &n, forward)?;
-    let res = transform(cx, x, dim, &n, forward)?;
-    let res = scaled(cx, res, factor)?;
-    Ok(vec![res.whole(cx)?])
-}
-
-fn rfft(cx: &mut Cx<'_, '_>) -> Values {
-    let (x, dim, n) = one_dim(cx)?;
-    let n = n.unwrap_or_else(|| cx.dim_size(x.re, dim));
-    let x = x.each(cx, |cx, it| resized(cx, it, dim, &n))?;
-    let kept = cx.simple(&(n.floor_div(&Expr::int(2)) + Expr::int(1)));
-    let factor = norm_factor(cx, &n, true)?;
-    let res = transform(cx, x, dim, &kept, true)?;
-    let res = scaled(cx, res, factor)?;
-    Ok(vec![res.whole(cx)?])
-}
-
-fn irfft(cx: &mut Cx<'_, '_>) -> Values {
-    let (x, dim, n) = one_dim(cx)?;
-    let own = cx.dim_size(x.re, dim);
-    let n = n.unwrap_or_else(|| cx.simple(&((own - Expr::int(1)) * Expr::int(2))));
-    let factor = norm_factor(cx, &n, false)?;
-    let res = inverse_real(cx, x, dim, &n)?;
-    Ok(vec![scaled(cx, Parts { re: res, im: None }, factor)?.re])
-}
-
-/// Windows of the signal one after the other, each with its spectrum.
-fn stft(cx: &mut Cx<'_, '_>) -> Values {
-    let mut x = cx.x("self")?;
-    let n = cx.int("n_fft")?;
-    let hop = cx.get::<Option<i64>>("hop_length")?.unwrap_or(n / 4);
-    let width = cx.get::<Option<i64>>("win_length")?.unwrap_or(n);
-    let (window, normalized) = (cx.opt("window")?, cx.flag("normalized")?);
-    if cx.has("center") && cx.flag("center")? {
-        return Err(cx.error("a transform that pads its input itself"));
-    }
-    if cx.dtype_of(x).is_complex() {
-        return Err(cx.error("a short-time transform of a complex signal"));
-    }
-    let onesided = cx.get::<Option<bool>>("onesided")?.unwrap_or(true);
-    let shape = cx.out_shape()?;
-    let vector = cx.rank(x) == 1;
-    if vector {
-        x = cx.unsqueeze(x, 0)?;
-    }
-    let frames =
-        cx.simple(&((cx.dim_size(x, 1) - Expr::int(n)).floor_div(&Expr::int(hop)) + Expr::int(1)));
-    let grid = [frames, Expr::int(n)];
-    let starts = cx.iota(&grid, 0, int(0), int(hop), DType::I64)?;
-    let steps = cx.iota(&grid, 1, int(0), int(1), DType::I64)?;
-    let places = cx.zip(ScalarFn::Add, starts, steps)?;
-    let mut taken = cx.index(x, &[places], &[1], 1)?;
-    if let Some(window) = window {
-        // A shorter window lies in the middle.
-        let before = (n - width) / 2;
-        let (low, high) = (vec![Expr::int(before)], vec![Expr::int(n - width - before)]);
-        let window = cx.pad(window, low, high, vec![0], int(0))?;
-        taken = cx.zip(ScalarFn::Mul, taken, window)?;
-    } else if width != n {
-        return Err(cx.error("a window of ones that is shorter than the transform"));
-    }
-    let kept = Expr::int(if onesided { n / 2 + 1 } else { n });
-    let spectrum = transform(cx, Parts { re: taken, im: None }, 2, &kept, true)?;
-    let factor = if normalized { 1.0 / (n as f64).sqrt() } else { 1.0 };
-    let spectrum = scaled(cx, spectrum, factor)?;
-    let spectrum = spectrum.each(cx, |cx, it| {
-        let it = cx.transpose(it, 1, 2)?;
-        if vector { cx.squeeze(it, 0) } else { Ok(it) }
-    })?;
-    if cx.get::<Option<bool>>("return_complex")? == Some(true) {
-        return Ok(vec![spectrum.whole(cx)?]);
-    }
-    let last = shape.len() - 1;
-    let Some(im) = spectrum.im else { return Err(cx.error("a spectrum has two parts")) };
-    let both = [cx.unsqueeze(spectrum.re, last)?, cx.unsqueeze(im, last)?];
-    Ok(vec![cx.concat(&both, last)?])
-}
-
 rules! {
     "real" => real,
     "imag" => imag,
@@ -399,12 +139,4 @@ rules! {
     "view_as_complex" | "view_as_complex_copy" => view_as_complex,
     "angle" => angle,
     "polar" => polar,
-    "_fft_c2c" => c2c,
-    "_fft_r2c" => r2c,
-    "_fft_c2r" => c2r,
-    "fft_fft" => |cx| fft(cx, true),
-    "fft_ifft" => |cx| fft(cx, false),
-    "fft_rfft" => rfft,
-    "fft_irfft" => irfft,
-    "stft" | "stft.center" => stft,
 }

@@ -17,18 +17,13 @@ struct Geometry {
     groups: i64,
 }
 
-/// One number for every dimension, where only one is given.
-pub(super) fn spread(list: Vec<i64>, count: usize) -> Vec<i64> {
-    match list.as_slice() {
-        [one] => vec![*one; count],
-        _ => list,
-    }
-}
-
 impl Geometry {
     fn read(cx: &Cx<'_, '_>, weight: &[Expr]) -> Result<Geometry> {
-        let spatial = weight.len() - 2;
-        let list = |name: &str| cx.ints(name).map(|it| spread(it, spatial));
+        let spatial = weight.len().saturating_sub(2);
+        if !(1..=3).contains(&spatial) {
+            return Err(cx.error("a kernel of another rank"));
+        }
+        let list = |name: &str| cx.ints_for(name, spatial);
         let (stride, dilation) = (list("stride")?, list("dilation")?);
         let (low, high) = match cx.text("padding") {
             Err(_) => {
@@ -51,12 +46,7 @@ impl Geometry {
             Ok(_) => (vec![0; spatial], vec![0; spatial]),
         };
         let groups = if cx.has("groups") { cx.int("groups")? } else { 1 };
-        let res = Geometry { stride, low, high, dilation, groups };
-        let lists = [&res.stride, &res.low, &res.high, &res.dilation];
-        match lists.iter().all(|it| it.len() == spatial) {
-            true => Ok(res),
-            false => Err(cx.error("as many entries as spatial dimensions are needed")),
-        }
+        Ok(Geometry { stride, low, high, dilation, groups })
     }
 }
 
@@ -131,21 +121,21 @@ fn conv_transpose_of(cx: &mut Cx<'_, '_>) -> Values {
     let kernel = cx.shape(weight);
     let rank = kernel.len();
     let it = Geometry::read(cx, &kernel)?;
-    let extra = spread(cx.ints("output_padding")?, rank - 2);
+    let extra = cx.ints_for("output_padding", rank.saturating_sub(2))?;
     let weight = transposed_weight(cx, weight, it.groups)?;
     let res = with_batch(cx, x, rank, |cx, x| {
         let mut low = vec![Expr::int(0); 2];
         let mut high = vec![Expr::int(0); 2];
         let mut interior = vec![0; 2];
-        for i in 0..rank - 2 {
+        for i in 0..rank.saturating_sub(2) {
             let reach = (kernel[i + 2].clone() - Expr::int(1)) * Expr::int(it.dilation[i]);
             low.push(reach.clone() - Expr::int(it.low[i]));
             high.push(reach - Expr::int(it.high[i]) + Expr::int(extra[i]));
             interior.push(it.stride[i] - 1);
         }
         let x = cx.pad(x, low, high, interior, float(0.0))?;
-        let none = vec![Expr::int(0); rank - 2];
-        let ones = vec![1; rank - 2];
+        let none = vec![Expr::int(0); rank.saturating_sub(2)];
+        let ones = vec![1; rank.saturating_sub(2)];
         let res = cx.build(|make| {
             tensor::Conv::build(make, x, weight, ones, none.clone(), none, it.dilation, it.groups)
         })?;
@@ -176,13 +166,13 @@ fn conv_tbc(cx: &mut Cx<'_, '_>) -> Values {
 fn four_dims(cx: &mut Cx<'_, '_>, x: ValueId, lead: &[Expr]) -> Result<ValueId> {
     let shape = cx.shape(x);
     let rank = shape.len();
-    let tail = shape[rank - 2..].to_vec();
+    let tail = shape[rank.saturating_sub(2)..].to_vec();
     let whole: Vec<Expr> = lead.iter().chain(&tail).cloned().collect();
     let x = if lead.len() + 2 == rank && 2 <= rank {
         // Heads may differ between operands; all other leading dimensions broadcast.
         let mut wanted = whole.clone();
-        if 3 <= rank && cx.dim_size(x, rank - 3).as_int() != Some(1) {
-            wanted[rank - 3] = shape[rank - 3].clone();
+        if 3 <= rank && cx.dim_size(x, rank.saturating_sub(3)).as_int() != Some(1) {
+            wanted[rank.saturating_sub(3)] = shape[rank.saturating_sub(3)].clone();
         }
         cx.expand(x, &wanted)?
     } else {
@@ -193,8 +183,9 @@ fn four_dims(cx: &mut Cx<'_, '_>, x: ValueId, lead: &[Expr]) -> Result<ValueId> 
         2 => vec![Expr::int(1), Expr::int(1), shape[0].clone(), shape[1].clone()],
         3 => vec![shape[0].clone(), Expr::int(1), shape[1].clone(), shape[2].clone()],
         rank => {
-            let batch = shape[..rank - 3].iter().fold(Expr::int(1), |a, it| a * it.clone());
-            [batch].into_iter().chain(shape[rank - 3..].iter().cloned()).collect()
+            let batch =
+                shape[..rank.saturating_sub(3)].iter().fold(Expr::int(1), |a, it| a * it.clone());
+            [batch].into_iter().chain(shape[rank.saturating_sub(3)..].iter().cloned()).collect()
         }
     };
     cx.reshape(x, &four)
@@ -211,7 +202,8 @@ fn mask_of(cx: &mut Cx<'_, '_>, mask: ValueId, lead: &[Expr], dtype: DType) -> R
         (_, 0..=2) => Ok(mask),
         (1, 3) => cx.unsqueeze(mask, 1),
         _ => {
-            let whole: Vec<Expr> = lead.iter().chain(&shape[rank - 2..]).cloned().collect();
+            let whole: Vec<Expr> =
+                lead.iter().chain(&shape[rank.saturating_sub(2)..]).cloned().collect();
             let mask = cx.expand(mask, &whole)?;
             four_dims(cx, mask, lead)
         }
@@ -226,13 +218,13 @@ fn attention(cx: &mut Cx<'_, '_>, mask_name: &str) -> Values {
     }
     let shape = cx.out_shape()?;
     let mask = if cx.has(mask_name) { cx.opt(mask_name)? } else { None };
-    let width = cx.dim_size(q, cx.rank(q) - 1);
+    let width = cx.dim_size(q, cx.rank(q).saturating_sub(1));
     let scale = match (cx.get::<Option<f64>>("scale")?, width.as_int()) {
         (Some(it), _) => it,
         (None, Some(width)) => 1.0 / (width as f64).sqrt(),
         (None, None) => return Err(cx.error("attention over vectors of unknown width")),
     };
-    let lead = shape[..shape.len() - 2].to_vec();
+    let lead = shape[..shape.len().saturating_sub(2)].to_vec();
     let dtype = cx.dtype_of(q);
     let [q, k, v] = [four_dims(cx, q, &lead)?, four_dims(cx, k, &lead)?, four_dims(cx, v, &lead)?];
     let mask = match mask {

@@ -76,7 +76,7 @@ fn logspace(cx: &mut Cx<'_, '_>) -> Values {
 
 /// The indices of rows and columns of matrices of that shape.
 fn grid(cx: &mut Cx<'_, '_>, shape: &[Expr]) -> Result<(ValueId, ValueId)> {
-    let matrix = &shape[shape.len() - 2..];
+    let matrix = &shape[shape.len().saturating_sub(2)..];
     let rows = cx.iota(matrix, 0, int(0), int(1), DType::I64)?;
     let columns = cx.iota(matrix, 1, int(0), int(1), DType::I64)?;
     Ok((rows, columns))

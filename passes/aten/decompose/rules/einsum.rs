@@ -192,7 +192,7 @@ fn kron(cx: &mut Cx<'_, '_>) -> Values {
     let rank = cx.rank(a).max(cx.rank(b));
     let padded = |cx: &Cx<'_, '_>, x: ValueId| {
         let shape = cx.shape(x);
-        let mut res = vec![Expr::int(1); rank - shape.len()];
+        let mut res = vec![Expr::int(1); rank.saturating_sub(shape.len())];
         res.extend(shape);
         res
     };

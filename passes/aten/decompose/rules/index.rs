@@ -74,6 +74,23 @@ fn index(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.index(x, &places.indices, &places.dims, places.at)?])
 }
 
+/// Where the mask does not hold, indices may be out of range, and the result is a number.
+fn masked_index(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, mask, fill) = (cx.x("self")?, cx.x("mask")?, cx.number("fill")?);
+    let mut places = places(cx)?;
+    if places.indices.is_empty() {
+        return Err(cx.error("no index"));
+    }
+    for (index, dim) in places.indices.iter_mut().zip(&places.dims) {
+        let last = Number::Int(cx.dim_size(x, *dim) - Expr::int(1));
+        let kept = cx.with_number(ScalarFn::Max, *index, int(0))?;
+        *index = cx.with_number(ScalarFn::Min, kept, last)?;
+    }
+    let taken = cx.index(x, &places.indices, &places.dims, places.at)?;
+    let fill = cx.full_like(taken, fill)?;
+    Ok(vec![cx.select(mask, taken, fill)?])
+}
+
 fn update(
     cx: &mut Cx<'_, '_>,
     x: ValueId,
@@ -83,8 +100,9 @@ fn update(
 ) -> Result<ValueId> {
     let kept = (0..cx.rank(x)).filter(|it| !places.dims.contains(it)).map(|it| cx.dim_size(x, it));
     let mut shape: Vec<Expr> = kept.collect();
-    let indexed = places.indices.first().map(|it| cx.shape(*it)).unwrap_or_default();
-    shape.splice(places.at..places.at, indexed);
+    let indexed = places.indices.first().map(|it| cx.shape(*it).into_vec()).unwrap_or_default();
+    let at = places.at.min(shape.len());
+    shape.splice(at..at, indexed);
     let values = cx.cast(values, cx.dtype_of(x))?;
     let values = cx.expand(values, &shape)?;
     let dims: Vec<i64> = places.dims.iter().map(|it| *it as i64).collect();
@@ -364,7 +382,7 @@ fn index_reduce(cx: &mut Cx<'_, '_>) -> Values {
 fn max_unpool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     let (x, index) = (cx.x("self")?, cx.x("indices")?);
     let shape = cx.out_shape()?;
-    let lead = shape.len() - spatial;
+    let lead = shape.len().saturating_sub(spatial);
     let flat = |shape: &[Expr]| -> Vec<Expr> {
         let inner = shape[lead..].iter().fold(Expr::int(1), |a, it| a * it.clone());
         shape[..lead].iter().cloned().chain([inner]).collect()
@@ -380,7 +398,7 @@ fn one_hot(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let shape = cx.out_shape()?;
     let classes = shape.last().cloned().unwrap_or_else(|| Expr::int(0));
-    let x = cx.unsqueeze(x, shape.len() - 1)?;
+    let x = cx.unsqueeze(x, shape.len().saturating_sub(1))?;
     let index = cx.positions(&classes)?;
     let x = cx.cast(x, DType::I64)?;
     let same = cx.zip(ScalarFn::Eq, x, index)?;
@@ -390,6 +408,7 @@ fn one_hot(cx: &mut Cx<'_, '_>) -> Values {
 rules! {
     "embedding" => embedding,
     "index.Tensor" | "_unsafe_index.Tensor" => index,
+    "_unsafe_masked_index" => masked_index,
     "index_put" | "_unsafe_index_put" => index_put,
     "index_select" => index_select,
     "index_copy" => index_copy,

@@ -50,7 +50,7 @@ fn stack(cx: &mut Cx<'_, '_>) -> Values {
 fn at_least(cx: &mut Cx<'_, '_>, x: ValueId, rank: usize) -> Result<ValueId> {
     let shape = cx.shape(x);
     let one = Expr::int(1);
-    let wanted = match (rank, shape.as_slice()) {
+    let wanted = match (rank, &*shape) {
         (1, []) => vec![one],
         (2, []) => vec![one.clone(), one],
         (2, [n]) => vec![one, n.clone()],
@@ -106,7 +106,7 @@ fn block_diag(cx: &mut Cx<'_, '_>) -> Values {
 /// The whole tensor repeated along every dimension.
 fn repeat_of(cx: &mut Cx<'_, '_>, x: ValueId, repeats: &[Expr]) -> Result<ValueId> {
     let shape = cx.shape(x);
-    let added = repeats.len() - shape.len();
+    let added = repeats.len().saturating_sub(shape.len());
     let one = Expr::int(1);
     let (mut apart, mut spread, mut merged) = (Vec::new(), Vec::new(), Vec::new());
     for (i, repeat) in repeats.iter().enumerate() {
@@ -230,7 +230,12 @@ fn constant_pad(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 /// The last elements of a dimension come first.
-fn roll_dim(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize, shift: &Expr) -> Result<ValueId> {
+pub(super) fn roll_dim(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    dim: usize,
+    shift: &Expr,
+) -> Result<ValueId> {
     let size = cx.dim_size(x, dim);
     if size.as_int() == Some(0) {
         return Ok(x);
@@ -302,7 +307,8 @@ fn pixel_shuffle(cx: &mut Cx<'_, '_>, inverse: bool) -> Values {
     let x = cx.x("self")?;
     let shape = cx.shape(x);
     let whole = cx.out_shape()?;
-    let lead = shape.len() - 3;
+    cx.at_least(x, 3)?;
+    let lead = shape.len().saturating_sub(3);
     let factor = Expr::int(cx.int(if inverse { "downscale_factor" } else { "upscale_factor" })?);
     let small = if inverse { &whole } else { &shape };
     let (height, width) = (small[lead + 1].clone(), small[lead + 2].clone());
@@ -339,6 +345,7 @@ fn diff(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let dim = cx.dim("dim", cx.rank(x))?;
     let times = cx.int("n")?;
+    cx.moderately_many("differences of differences", times)?;
     let mut parts = Vec::new();
     parts.extend(cx.opt("prepend")?);
     parts.push(x);

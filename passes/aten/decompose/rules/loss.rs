@@ -237,7 +237,7 @@ fn margin_ranking(cx: &mut Cx<'_, '_>) -> Values {
 fn cosine_embedding(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b, t) = (cx.x("input1")?, cx.x("input2")?, cx.x("target")?);
     let margin = cx.float("margin")?;
-    let dtype = cx.result_type(&[Input::Tensor(a), Input::Tensor(b)]);
+    let dtype = promote::to_float(cx.result_type(&[Input::Tensor(a), Input::Tensor(b)]));
     let (a, b) = (cx.cast(a, dtype)?, cx.cast(b, dtype)?);
     let (a, b) = (cx.widened(a)?, cx.widened(b)?);
     let last = [cx.rank(t)];
@@ -268,7 +268,7 @@ fn cosine_embedding(cx: &mut Cx<'_, '_>) -> Values {
 fn distance_of(cx: &mut Cx<'_, '_>, a: ValueId, b: ValueId, p: f64, eps: f64) -> Result<ValueId> {
     let it = cx.zip(ScalarFn::Sub, a, b)?;
     let it = cx.with_number(ScalarFn::Add, it, float(eps))?;
-    let last = cx.rank(it) - 1;
+    let last = cx.rank(it).saturating_sub(1);
     norm_of(cx, it, p, &[last], false)
 }
 

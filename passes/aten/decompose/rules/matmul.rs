@@ -13,23 +13,23 @@ pub(super) fn matmul_of(cx: &mut Cx<'_, '_>, a: ValueId, b: ValueId) -> Result<V
     let (rank_a, rank_b) = (cx.rank(a), cx.rank(b));
     match (rank_a, rank_b) {
         (0, _) | (_, 0) => Err(cx.error("a product of a tensor without dimensions")),
-        (_, 1) => cx.contract(a, b, (&[], &[]), (&[rank_a - 1], &[0])),
+        (_, 1) => cx.contract(a, b, (&[], &[]), (&[rank_a.saturating_sub(1)], &[0])),
         (1, 2) => cx.contract(a, b, (&[], &[]), (&[0], &[0])),
         (1, _) => {
             let row = cx.unsqueeze(a, 0)?;
             let res = matmul_of(cx, row, b)?;
-            cx.squeeze(res, rank_b - 2)
+            cx.squeeze(res, rank_b.saturating_sub(2))
         }
         // One matrix for every row of all batches.
-        (_, 2) => cx.contract(a, b, (&[], &[]), (&[rank_a - 1], &[0])),
+        (_, 2) => cx.contract(a, b, (&[], &[]), (&[rank_a.saturating_sub(1)], &[0])),
         _ => batched(cx, a, b),
     }
 }
 
 fn batched(cx: &mut Cx<'_, '_>, a: ValueId, b: ValueId) -> Result<ValueId> {
     let (shape_a, shape_b) = (cx.shape(a), cx.shape(b));
-    let (lead_a, tail_a) = shape_a.split_at(shape_a.len() - 2);
-    let (lead_b, tail_b) = shape_b.split_at(shape_b.len() - 2);
+    let (lead_a, tail_a) = shape_a.split_at(shape_a.len().saturating_sub(2));
+    let (lead_b, tail_b) = shape_b.split_at(shape_b.len().saturating_sub(2));
     let lead = tensor::broadcast(lead_a, lead_b, cx.facts())
         .ok_or_else(|| cx.error("batches that do not broadcast for every size in range"))?;
     let with = |tail: &[Expr]| lead.iter().chain(tail).cloned().collect::<Vec<_>>();
@@ -51,8 +51,8 @@ fn linear(cx: &mut Cx<'_, '_>) -> Values {
     let (x, weight) = (cx.x("input")?, cx.x("weight")?);
     let dtype = cx.dtype_of(x);
     let (x, weight) = (cx.widened(x)?, cx.widened(weight)?);
-    let last = cx.rank(x) - 1;
-    let summed = cx.rank(weight) - 1;
+    let last = cx.rank(x).saturating_sub(1);
+    let summed = cx.rank(weight).saturating_sub(1);
     let mut res = cx.contract(x, weight, (&[], &[]), (&[last], &[summed]))?;
     if let Some(bias) = cx.opt("bias")? {
         let bias = cx.widened(bias)?;
@@ -127,14 +127,45 @@ fn inner(cx: &mut Cx<'_, '_>) -> Values {
     if rank_a == 0 || rank_b == 0 {
         return Ok(vec![cx.zip(ScalarFn::Mul, a, b)?]);
     }
-    Ok(vec![cx.contract(a, b, (&[], &[]), (&[rank_a - 1], &[rank_b - 1]))?])
+    Ok(vec![cx.contract(
+        a,
+        b,
+        (&[], &[]),
+        (&[rank_a.saturating_sub(1)], &[rank_b.saturating_sub(1)]),
+    )?])
 }
 
 fn tensordot(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b) = (cx.x("self")?, cx.x("other")?);
     let dims_a = cx.normal_all(&cx.ints("dims_self")?, cx.rank(a))?;
     let dims_b = cx.normal_all(&cx.ints("dims_other")?, cx.rank(b))?;
+    // A paired size of 1 is repeated.
+    let (mut shape_a, mut shape_b) = (cx.shape(a), cx.shape(b));
+    for (i, j) in dims_a.iter().zip(&dims_b) {
+        let one = Expr::int(1);
+        match (shape_a[*i] == one, shape_b[*j] == one) {
+            (true, false) => shape_a[*i] = shape_b[*j].clone(),
+            (false, true) => shape_b[*j] = shape_a[*i].clone(),
+            _ => (),
+        }
+    }
+    let (a, b) = (cx.expand(a, &shape_a)?, cx.expand(b, &shape_b)?);
     Ok(vec![cx.contract(a, b, (&[], &[]), (&dims_a, &dims_b))?])
+}
+
+/// Products along one dimension, which goes.
+fn vecdot(cx: &mut Cx<'_, '_>) -> Values {
+    let (a, b) = (cx.x("x")?, cx.x("y")?);
+    if cx.dtype_of(a).is_complex() {
+        return Err(cx.error("a product with a conjugate"));
+    }
+    let [a, b] = cx.broadcast([a, b])?;
+    let dim = cx.dim("dim", cx.rank(a))?;
+    let dtype = cx.dtype_of(a);
+    let (a, b) = (cx.widened(a)?, cx.widened(b)?);
+    let product = cx.zip(ScalarFn::Mul, a, b)?;
+    let sum = cx.reduce("sum", product, &[dim], false)?;
+    Ok(vec![cx.cast(sum, dtype)?])
 }
 
 fn vdot(cx: &mut Cx<'_, '_>) -> Values {
@@ -161,4 +192,5 @@ rules! {
     "addr" => addr,
     "inner" => inner,
     "tensordot" => tensordot,
+    "linalg_vecdot" => vecdot,
 }

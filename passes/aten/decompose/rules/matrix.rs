@@ -20,13 +20,13 @@ fn diagonal_of(cx: &mut Cx<'_, '_>, x: ValueId, offset: i64, count: &Expr) -> Re
     let shape = std::slice::from_ref(count);
     let rows = cx.iota(shape, 0, int((-offset).max(0)), int(1), DType::I64)?;
     let columns = cx.iota(shape, 0, int(offset.max(0)), int(1), DType::I64)?;
-    let last = cx.rank(x) - 2;
+    let last = cx.rank(x).saturating_sub(2);
     cx.index(x, &[rows, columns], &[0, 1], last)
 }
 
 /// The last dimension on a diagonal of two last ones, zeros elsewhere.
 fn spread_on_diagonal(cx: &mut Cx<'_, '_>, x: ValueId, offset: i64) -> Result<ValueId> {
-    let last = cx.rank(x) - 1;
+    let last = cx.rank(x).saturating_sub(1);
     let count = cx.dim_size(x, last);
     let side = cx.simple(&(count + Expr::int(offset.abs())));
     // The row that an element lies in follows from its column; elements move to their columns.
@@ -49,13 +49,19 @@ fn spread_on_diagonal(cx: &mut Cx<'_, '_>, x: ValueId, offset: i64) -> Result<Va
 
 fn diag_embed(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
+    cx.at_least(x, 1)?;
     let rank = cx.rank(x) + 1;
     let (offset, a, b) = (cx.int("offset")?, cx.dim("dim1", rank)?, cx.dim("dim2", rank)?);
+    if a == b {
+        return Err(cx.error("a diagonal of one dimension"));
+    }
     let res = spread_on_diagonal(cx, x, offset)?;
-    let mut order: Vec<usize> = (0..rank - 2).collect();
-    for (dim, from) in
-        if a < b { [(a, rank - 2), (b, rank - 1)] } else { [(b, rank - 1), (a, rank - 2)] }
-    {
+    let mut order: Vec<usize> = (0..rank.saturating_sub(2)).collect();
+    for (dim, from) in if a < b {
+        [(a, rank.saturating_sub(2)), (b, rank.saturating_sub(1))]
+    } else {
+        [(b, rank.saturating_sub(1)), (a, rank.saturating_sub(2))]
+    } {
         order.insert(dim, from);
     }
     Ok(vec![cx.permute(res, &order)?])
@@ -91,10 +97,10 @@ fn trace(cx: &mut Cx<'_, '_>) -> Values {
 fn cdist(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b, p) = (cx.x("x1")?, cx.x("x2")?, cx.float("p")?);
     let (rank_a, rank_b) = (cx.rank(a), cx.rank(b));
-    let a = cx.unsqueeze(a, rank_a - 1)?;
-    let b = cx.unsqueeze(b, rank_b - 2)?;
+    let a = cx.unsqueeze(a, rank_a.saturating_sub(1))?;
+    let b = cx.unsqueeze(b, rank_b.saturating_sub(2))?;
     let apart = cx.zip(ScalarFn::Sub, a, b)?;
-    let last = cx.rank(apart) - 1;
+    let last = cx.rank(apart).saturating_sub(1);
     Ok(vec![norm_of(cx, apart, p, &[last], false)?])
 }
 
@@ -103,6 +109,9 @@ fn pdist(cx: &mut Cx<'_, '_>) -> Values {
     let Some(rows) = cx.dim_size(x, 0).as_int() else {
         return Err(cx.error("distances between an unknown number of rows"));
     };
+    if 1 << 11 < rows {
+        return Err(cx.error(format!("distances between {rows} rows")));
+    }
     let pairs: Vec<(i64, i64)> =
         (0..rows).flat_map(|i| (i + 1..rows).map(move |j| (i, j))).collect();
     let count = pairs.len() as i64;
@@ -134,8 +143,9 @@ fn matrix_power(cx: &mut Cx<'_, '_>) -> Values {
     if n < 0 {
         return Err(cx.error("a power of an inverse"));
     }
+    cx.at_least(x, 2)?;
     let shape = cx.shape(x);
-    let square = &shape[shape.len() - 2..];
+    let square = &shape[shape.len().saturating_sub(2)..];
     let rows = cx.iota(square, 0, int(0), int(1), DType::I64)?;
     let columns = cx.iota(square, 1, int(0), int(1), DType::I64)?;
     let same = cx.zip(ScalarFn::Eq, rows, columns)?;
@@ -177,14 +187,15 @@ fn vander(cx: &mut Cx<'_, '_>) -> Values {
     let linalg = !cx.has("increasing");
     let shape = cx.out_shape()?;
     let dtype = cx.out(0)?.dtype;
-    let last = shape.len() - 1;
+    let last = shape.len().saturating_sub(1);
     let Some(count) = shape[last].as_int() else {
         return Err(cx.error("an unknown number of powers"));
     };
+    cx.moderately_many("powers", count)?;
     let x = cx.cast(x, dtype)?;
     let mut powers = vec![cx.full_like(x, int(1))?];
     for _ in 1..count {
-        let before = powers[powers.len() - 1];
+        let before = powers[powers.len().saturating_sub(1)];
         powers.push(cx.zip(ScalarFn::Mul, before, x)?);
     }
     powers.truncate(usize::try_from(count).unwrap_or(0));
@@ -324,7 +335,7 @@ fn sum_to_size(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let shape = cx.out_shape()?;
     let own = cx.shape(x);
-    let added = own.len() - shape.len();
+    let added = own.len().saturating_sub(shape.len());
     let one = Expr::int(1);
     let dims: Vec<usize> = (0..own.len())
         .filter(|it| *it < added || (shape[it - added] == one && own[*it] != one))
@@ -358,6 +369,7 @@ fn combinations(cx: &mut Cx<'_, '_>) -> Values {
     let (Some(n), r) = (cx.dim_size(x, 0).as_int(), usize::try_from(r).unwrap_or(0)) else {
         return Err(cx.error("choices from an unknown number of elements"));
     };
+    cx.moderately_many("elements", n)?;
     let mut chosen: Vec<Vec<i64>> = vec![Vec::new()];
     for _ in 0..r {
         let next = |it: &Vec<i64>| {
@@ -366,8 +378,8 @@ fn combinations(cx: &mut Cx<'_, '_>) -> Values {
             (from..n).map(move |next| it.iter().copied().chain([next]).collect::<Vec<_>>())
         };
         chosen = chosen.iter().flat_map(next).collect();
-        if 1 << 20 < chosen.len() {
-            return Err(cx.error("so many choices"));
+        if chosen.is_empty() || 1 << 20 < chosen.len() {
+            return Err(cx.error("so many choices, or none"));
         }
     }
     let shape = vec![chosen.len() as i64, r as i64];

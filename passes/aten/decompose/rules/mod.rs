@@ -9,6 +9,7 @@ mod conv;
 mod create;
 mod data;
 mod einsum;
+mod fourier;
 mod index;
 mod join;
 mod loss;
@@ -47,6 +48,7 @@ const FAMILIES: &[&[Rule]] = &[
     create::RULES,
     data::RULES,
     einsum::RULES,
+    fourier::RULES,
     index::RULES,
     join::RULES,
     loss::RULES,

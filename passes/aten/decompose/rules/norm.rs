@@ -51,6 +51,9 @@ fn affine(
 
 /// One number per channel, shaped to broadcast over `[n, c, …]`.
 pub(super) fn per_channel(cx: &mut Cx<'_, '_>, x: ValueId, rank: usize) -> Result<ValueId> {
+    if rank < 2 {
+        return Err(cx.error("a tensor without channels"));
+    }
     let mut shape = vec![Expr::int(1); rank];
     shape[1] = cx.ty(x)?.numel();
     cx.reshape(x, &shape)

@@ -3,7 +3,7 @@
 use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
-use super::{conv::spread, reduce::mean_of, rules};
+use super::{reduce::mean_of, rules};
 use crate::decompose::{cx::Cx, emit::int};
 
 type Values = Result<Vec<ValueId>>;
@@ -22,31 +22,35 @@ struct Windows {
 
 impl Windows {
     fn read(cx: &Cx<'_, '_>, x: ValueId, spatial: usize) -> Result<Windows> {
-        let list = |name: &str| cx.ints(name).map(|it| spread(it, spatial));
+        cx.at_least(x, spatial)?;
+        let list = |name: &str| cx.ints_for(name, spatial);
         let kernel = list("kernel_size")?;
-        let stride = match list("stride")? {
-            it if it.is_empty() => kernel.clone(),
-            it => it,
+        let stride = match cx.ints("stride")?.is_empty() {
+            true => kernel.clone(),
+            false => list("stride")?,
         };
         let padding = list("padding")?;
         let dilation = if cx.has("dilation") { list("dilation")? } else { vec![1; spatial] };
         let ceil = cx.flag("ceil_mode")?;
-        if [&kernel, &stride, &padding, &dilation].iter().any(|it| it.len() != spatial) {
-            return Err(cx.error("as many entries as windowed dimensions are needed"));
-        }
         let (rank, out) = (cx.rank(x), cx.out(0)?);
         let high = (0..spatial).map(|i| {
             if !ceil {
                 return Expr::int(padding[i]);
             }
-            let places = out.shape[out.rank() - spatial + i].clone();
-            let size = cx.dim_size(x, rank - spatial + i);
+            let at = out.rank().saturating_sub(spatial) + i;
+            let places = out.shape.get(at).cloned().unwrap_or_else(|| Expr::int(1));
+            let size = cx.dim_size(x, rank.saturating_sub(spatial) + i);
             let reach = (places - Expr::int(1)) * Expr::int(stride[i]);
             let span = Expr::int(dilation[i] * (kernel[i] - 1) + 1 - padding[i]);
             cx.simple(&(reach + span - size))
         });
         let high = high.collect();
         Ok(Windows { kernel, stride, padding, dilation, high, ceil })
+    }
+
+    /// How many elements a window has.
+    fn area(&self) -> Number {
+        Number::Int(self.kernel.iter().fold(Expr::int(1), |area, it| area * Expr::int(*it)))
     }
 
     fn reduce(&self, cx: &mut Cx<'_, '_>, kind: &str, x: ValueId) -> Result<ValueId> {
@@ -130,12 +134,12 @@ fn avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     let mean = if let Some(it) = divisor {
         cx.with_number(divide, sum, int(it))?
     } else if uniform {
-        cx.with_number(divide, sum, int(windows.kernel.iter().product()))?
+        cx.with_number(divide, sum, windows.area())?
     } else {
         let rank = cx.rank(x);
         let mut count = None;
         for i in 0..spatial {
-            let dim = rank - spatial + i;
+            let dim = rank.saturating_sub(spatial) + i;
             let (size, places) = (cx.dim_size(x, dim), cx.dim_size(sum, dim));
             let one = window_counts(cx, &windows, i, &size, &places, include_padding, (rank, dim))?;
             count = Some(match count {
@@ -174,7 +178,7 @@ fn mean_over_bins(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize, count: &Expr) -> 
     let within = cx.zip(ScalarFn::And, above, below)?;
     let weights = cx.cast(within, cx.dtype_of(x))?;
     let summed = cx.contract(x, weights, (&[], &[]), (&[dim], &[1]))?;
-    let last = cx.rank(x) - 1;
+    let last = cx.rank(x).saturating_sub(1);
     let length = cx.zip(ScalarFn::Sub, end, start)?;
     let length = cx.squeeze(length, 1)?;
     let length = cx.cast(length, cx.dtype_of(x))?;
@@ -185,8 +189,9 @@ fn mean_over_bins(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize, count: &Expr) -> 
 fn adaptive_avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     let x = cx.x("self")?;
     let (dtype, rank) = (cx.dtype_of(x), cx.rank(x));
+    cx.at_least(x, spatial)?;
     let shape = cx.out_shape()?;
-    let dims: Vec<usize> = (rank - spatial..rank).collect();
+    let dims: Vec<usize> = (rank.saturating_sub(spatial)..rank).collect();
     let wide = cx.widened(x)?;
     let one = Expr::int(1);
     if dims.iter().all(|it| shape[*it] == one) {
@@ -211,7 +216,7 @@ fn adaptive_avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
                 kernel,
             };
             let sum = windows.reduce(cx, "sum", wide)?;
-            cx.with_number(ScalarFn::Div, sum, int(windows.kernel.iter().product()))?
+            cx.with_number(ScalarFn::Div, sum, windows.area())?
         }
         None => {
             let mut res = wide;
@@ -228,8 +233,9 @@ fn adaptive_avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
 fn adaptive_max_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     let x = cx.x("self")?;
     let rank = cx.rank(x);
+    cx.at_least(x, spatial)?;
     let shape = cx.out_shape()?;
-    let first = rank - spatial;
+    let first = rank.saturating_sub(spatial);
     let mut taken = x;
     let mut place: Option<ValueId> = None;
     // Windowed dimension `i` becomes a pair: the bin and the place within it.
@@ -238,6 +244,8 @@ fn adaptive_max_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
         let (Some(size), Some(count)) = (size.as_int(), count.as_int()) else {
             return Err(cx.error("adaptive maxima over unknown sizes"));
         };
+        cx.moderately_many("elements along a dimension", size)?;
+        cx.moderately_many("bins along a dimension", count)?;
         let longest =
             (0..count).map(|it| ((it + 1) * size + count - 1) / count - it * size / count);
         let longest = longest.max().unwrap_or(1);

@@ -265,6 +265,61 @@ fn norm(cx: &mut Cx<'_, '_>, order: &str) -> Values {
     Ok(vec![cx.cast(res, dtype)?])
 }
 
+/// A norm of matrices in two dimensions: `fro`, or the greatest or least sum of sizes along one.
+fn matrix_norm_of(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    order: Option<f64>,
+    dims: &[usize],
+    keep: bool,
+) -> Result<ValueId> {
+    let [rows, columns] = *dims else {
+        return Err(cx.error("a norm of matrices in two dimensions"));
+    };
+    let Some(order) = order else { return norm_of(cx, x, 2.0, dims, keep) };
+    let (summed, other) = match order.abs() {
+        1.0 => (rows, columns),
+        f64::INFINITY => (columns, rows),
+        _ => return Err(cx.error(format!("a norm of matrices of order {order}"))),
+    };
+    let size = cx.map(ScalarFn::Abs, x)?;
+    let sums = cx.reduce("sum", size, &[summed], true)?;
+    let kind = if 0.0 < order { "max" } else { "min" };
+    let res = cx.reduce(kind, sums, &[other], true)?;
+    if keep {
+        return Ok(res);
+    }
+    let kept: Vec<Expr> =
+        (0..cx.rank(x)).filter(|it| !dims.contains(it)).map(|it| cx.dim_size(x, it)).collect();
+    cx.reshape(res, &kept)
+}
+
+fn linalg_norm(cx: &mut Cx<'_, '_>, of_matrices: bool) -> Values {
+    let x = cx.x(if cx.has("A") { "A" } else { "self" })?;
+    let order = match cx.has("ord") {
+        false => None,
+        true => match cx.text("ord") {
+            Ok(it) if it == "fro" => None,
+            Ok(it) => return Err(cx.error(format!("the norm `{it}`"))),
+            Err(_) => cx.get::<Option<Number>>("ord")?.and_then(|it| it.as_f64()),
+        },
+    };
+    let dtype = asked_dtype(cx)?.unwrap_or(cx.dtype_of(x));
+    let given = !cx.ints("dim")?.is_empty();
+    let (dims, keep) = (dims(cx, x)?, keep(cx)?);
+    let x = cx.cast(x, dtype)?;
+    let wide = cx.widened(x)?;
+    // Without an order or dimensions the norm is of all elements.
+    let vectors =
+        !of_matrices && (order.is_none() || dims.len() == 1 || (given && dims.len() != 2));
+    let res = match vectors {
+        true => norm_of(cx, wide, order.unwrap_or(2.0), &dims, keep)?,
+        false => matrix_norm_of(cx, wide, order, &dims, keep)?,
+    };
+    let dtype = cx.out(0)?.dtype;
+    Ok(vec![cx.cast(res, dtype)?])
+}
+
 /// `max + log(Σ exp(x - max))`; an infinite maximum is not subtracted.
 fn logsumexp(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
@@ -361,6 +416,8 @@ rules! {
     "std_mean" | "std_mean.dim" | "std_mean.correction" => |cx| variance(cx, true, true),
     "norm.Scalar" | "norm.ScalarOpt_dim" | "norm.ScalarOpt_dim_dtype" | "norm.ScalarOpt_dtype" =>
         |cx| norm(cx, "p"),
+    "linalg_norm" | "linalg_norm.ord_str" | "frobenius_norm.dim" => |cx| linalg_norm(cx, false),
+    "linalg_matrix_norm" | "linalg_matrix_norm.str_ord" => |cx| linalg_norm(cx, true),
     "linalg_vector_norm" => |cx| norm(cx, "ord"),
     "logsumexp" | "special_logsumexp" => logsumexp,
     "cumsum" => |cx| scanned(cx, "sum"),

@@ -33,7 +33,7 @@ fn affine(
     weight: ValueId,
     bias: Option<ValueId>,
 ) -> Result<ValueId> {
-    let last = cx.rank(x) - 1;
+    let last = cx.rank(x).saturating_sub(1);
     let res = cx.contract(x, weight, (&[], &[]), (&[last], &[1]))?;
     match bias {
         Some(it) => cx.zip(ScalarFn::Add, res, it),
@@ -43,7 +43,7 @@ fn affine(
 
 /// The `n`-th of equal parts of the last dimension.
 fn part(cx: &mut Cx<'_, '_>, x: ValueId, n: i64, of: i64) -> Result<ValueId> {
-    let last = cx.rank(x) - 1;
+    let last = cx.rank(x).saturating_sub(1);
     let size = cx.dim_size(x, last).floor_div(&Expr::int(of));
     let size = cx.simple(&size);
     cx.slice(x, last, size.clone() * Expr::int(n), size, 1)
@@ -119,6 +119,7 @@ impl Cell {
         let Some(steps) = cx.dim_size(x, 0).as_int() else {
             return Err(cx.error("a sequence of unknown length"));
         };
+        cx.moderately_many("steps, one after the other,", steps)?;
         let inputs = affine(cx, x, weights.input, weights.bias.map(|it| it.0))?;
         let (mut hidden, mut cell) = state;
         let mut outputs = Vec::new();
@@ -163,6 +164,14 @@ fn recurrent(cx: &mut Cx<'_, '_>, cell: Cell) -> Values {
         }
         _ => false,
     };
+    let count = if cell == Cell::Lstm { 2 } else { 1 };
+    if states.len() != count {
+        return Err(cx.error("another number of states is needed"));
+    }
+    for it in &states {
+        cx.at_least(*it, 3)?;
+    }
+    cx.at_least(x, 3)?;
     let weights = weights(cx, projected)?;
     let directions = 1 + usize::from(both);
     if batch_first {
@@ -202,6 +211,9 @@ fn recurrent(cx: &mut Cx<'_, '_>, cell: Cell) -> Values {
 fn one_cell(cx: &mut Cx<'_, '_>, cell: Cell) -> Values {
     let x = cx.x("input")?;
     let states = if cell == Cell::Lstm { cx.list("hx")? } else { vec![cx.x("hx")?] };
+    if states.len() != if cell == Cell::Lstm { 2 } else { 1 } {
+        return Err(cx.error("another number of states is needed"));
+    }
     let weights = Weights {
         input: cx.x("w_ih")?,
         hidden: cx.x("w_hh")?,
@@ -218,7 +230,7 @@ fn bilinear(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b, weight) = (cx.x("input1")?, cx.x("input2")?, cx.x("weight")?);
     let rank = cx.rank(a);
     // [.., i] with [o, i, j] gives [.., o, j], and that with [.., j] gives [.., o].
-    let half = cx.contract(a, weight, (&[], &[]), (&[rank - 1], &[1]))?;
+    let half = cx.contract(a, weight, (&[], &[]), (&[rank.saturating_sub(1)], &[1]))?;
     let column = cx.unsqueeze(b, rank)?;
     let product = matmul_of(cx, half, column)?;
     let mut res = cx.squeeze(product, rank)?;

@@ -167,7 +167,7 @@ fn quantile_of(cx: &mut Cx<'_, '_>, q: ValueId, ignore: bool) -> Values {
         Some(dim) if cx.rank(x) != 0 => (x, cx.normal(dim, cx.rank(x))?),
         _ => (flattened(cx, x)?, 0),
     };
-    let last = cx.rank(x) - 1;
+    let last = cx.rank(x).saturating_sub(1);
     let x = cx.move_dim(x, dim, last)?;
     let count = cx.dim_size(x, last);
     let nans = nan_count(cx, x, last)?;
@@ -239,14 +239,15 @@ fn searchsorted(cx: &mut Cx<'_, '_>) -> Values {
     let right = cx.flag("right")? || side.as_deref() == Some("right");
     let rank = cx.rank(sequence);
     let sequence = match cx.opt("sorter")? {
-        Some(sorter) => cx.gather(sequence, sorter, rank - 1)?,
+        Some(sorter) => cx.gather(sequence, sorter, rank.saturating_sub(1))?,
         None => sequence,
     };
     let dtype = cx.result_type(&[sequence.into(), values.clone()]);
     let (sequence, values) = (cx.cast(sequence, dtype)?, cx.as_dtype(&values, dtype)?);
     let at = cx.rank(values);
     let values = cx.unsqueeze(values, at)?;
-    let sequence = if rank == 1 { sequence } else { cx.unsqueeze(sequence, rank - 1)? };
+    let sequence =
+        if rank == 1 { sequence } else { cx.unsqueeze(sequence, rank.saturating_sub(1))? };
     let below = if right { ScalarFn::Le } else { ScalarFn::Lt };
     let mut counted = cx.zip(below, sequence, values)?;
     if dtype.is_float() {

@@ -179,6 +179,7 @@ fn is_real(cx: &mut Cx<'_, '_>) -> Values {
 /// `p (p - 1) / 4 · log π + Σ lgamma(x - i / 2)` for `i` below `p`.
 fn mvlgamma(cx: &mut Cx<'_, '_>) -> Values {
     let p = cx.int("p")?;
+    cx.moderately_many("terms", p)?;
     composed(cx, |cx, x| {
         let count = p as f64;
         let constant = count * (count - 1.0) / 4.0 * std::f64::consts::PI.ln();

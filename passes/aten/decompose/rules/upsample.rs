@@ -24,8 +24,9 @@ struct Axis {
 /// The resized dimensions, all but the first two.
 fn axes(cx: &Cx<'_, '_>, x: ValueId) -> Result<Vec<Axis>> {
     let shape = cx.out_shape()?;
-    let spatial = shape.len() - 2;
+    let spatial = shape.len().saturating_sub(2);
     let named: &[&str] = match spatial {
+        0 | 4.. => return Err(cx.error("an image of another rank")),
         1 => &["scales"],
         2 => &["scales_h", "scales_w"],
         _ => &["scales_d", "scales_h", "scales_w"],

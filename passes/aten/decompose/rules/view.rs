@@ -4,7 +4,7 @@ use ir::{DType, Number, Result, ValueId};
 use sym::Expr;
 
 use super::rules;
-use crate::decompose::{cx::Cx, emit::int};
+use crate::decompose::{cx::Cx, emit::int, shape::Shape};
 
 type Values = Result<Vec<ValueId>>;
 
@@ -79,7 +79,7 @@ fn matrix_transpose(cx: &mut Cx<'_, '_>) -> Values {
     if rank < 2 {
         return Ok(vec![x]);
     }
-    Ok(vec![cx.transpose(x, rank - 2, rank - 1)?])
+    Ok(vec![cx.transpose(x, rank.saturating_sub(2), rank.saturating_sub(1))?])
 }
 
 fn move_dims(cx: &mut Cx<'_, '_>) -> Values {
@@ -237,20 +237,20 @@ fn diagonal(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let rank = cx.rank(x);
     let dims = [cx.dim("dim1", rank)?, cx.dim("dim2", rank)?];
-    let count = cx.out_shape()?.pop().unwrap_or_else(|| Expr::int(0));
+    let count = cx.out_shape()?.last_size();
     let indices = diagonal_indices(cx, &count)?;
-    Ok(vec![cx.index(x, &indices, &dims, rank - 2)?])
+    Ok(vec![cx.index(x, &indices, &dims, rank.saturating_sub(2))?])
 }
 
 fn diagonal_scatter(cx: &mut Cx<'_, '_>) -> Values {
     let (x, src) = (cx.x("self")?, cx.x("src")?);
     let rank = cx.rank(x);
     let dims = [cx.dim("dim1", rank)?, cx.dim("dim2", rank)?];
-    let count = cx.shape(src).pop().unwrap_or_else(|| Expr::int(0));
+    let count = cx.shape(src).last_size();
     let indices = diagonal_indices(cx, &count)?;
     let src = cx.cast(src, cx.dtype_of(x))?;
     let dims: Vec<i64> = dims.iter().map(|it| *it as i64).collect();
-    let at = (rank - 2) as i64;
+    let at = (rank.saturating_sub(2)) as i64;
     let made = cx.build(|it| {
         tensor::IndexUpdate::build(it, x, &indices[..], src, dims, at, "set".to_owned())
     })?;
@@ -345,9 +345,9 @@ fn meshgrid(cx: &mut Cx<'_, '_>) -> Values {
     let swap = cx.has("indexing") && cx.text("indexing")? == "xy" && 1 < xs.len();
     let mut res = Vec::new();
     for (i, x) in xs.iter().enumerate() {
-        let shape = cx.out(i)?.shape.to_vec();
+        let shape = Shape::new(cx.out(i)?.shape.to_vec());
         let dim = if swap && i < 2 { 1 - i } else { i };
-        let mut own = vec![Expr::int(1); shape.len()];
+        let mut own = Shape::new(vec![Expr::int(1); shape.len()]);
         own[dim] = shape[dim].clone();
         let x = cx.reshape(*x, &own)?;
         res.push(cx.expand(x, &shape)?);
@@ -400,9 +400,9 @@ rules! {
         let x = cx.x("A")?;
         let rank = cx.rank(x);
         let dims = [cx.dim("dim1", rank)?, cx.dim("dim2", rank)?];
-        let count = cx.out_shape()?.pop().unwrap_or_else(|| Expr::int(0));
+        let count = cx.out_shape()?.last_size();
         let indices = diagonal_indices(cx, &count)?;
-        Ok(vec![cx.index(x, &indices, &dims, rank - 2)?])
+        Ok(vec![cx.index(x, &indices, &dims, rank.saturating_sub(2))?])
     },
     "diagonal_scatter" => diagonal_scatter,
     "as_strided" | "as_strided_copy" => as_strided,

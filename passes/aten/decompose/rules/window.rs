@@ -3,7 +3,7 @@
 use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
-use super::{conv::spread, rules};
+use super::rules;
 use crate::decompose::{
     cx::Cx,
     emit::{float, int},
@@ -21,7 +21,7 @@ struct Window {
 
 impl Window {
     fn read(cx: &Cx<'_, '_>) -> Result<Window> {
-        let list = |name: &str| cx.ints(name).map(|it| spread(it, 2));
+        let list = |name: &str| cx.ints_for(name, 2);
         Ok(Window {
             kernel: list("kernel_size")?,
             dilation: list("dilation")?,
@@ -70,7 +70,7 @@ fn im2col(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.index(x, &[columns], &[4], 4)?;
     let x = cx.permute(x, &[0, 1, 2, 4, 3, 5])?;
     let whole: Vec<Expr> =
-        if single { [Expr::int(1)].into_iter().chain(shape).collect() } else { shape };
+        if single { [Expr::int(1)].into_iter().chain(shape).collect() } else { shape.into_vec() };
     let x = cx.reshape(x, &whole)?;
     Ok(vec![if single { cx.squeeze(x, 0)? } else { x }])
 }
@@ -78,7 +78,7 @@ fn im2col(cx: &mut Cx<'_, '_>) -> Values {
 fn col2im(cx: &mut Cx<'_, '_>) -> Values {
     let (x, window) = (cx.x("self")?, Window::read(cx)?);
     let (x, single) = batched(cx, x, 3)?;
-    let size = cx.sizes("output_size")?;
+    let size = crate::decompose::shape::Shape::new(cx.sizes("output_size")?);
     let dtype = cx.dtype_of(x);
     let (kernel_h, kernel_w) = (Expr::int(window.kernel[0]), Expr::int(window.kernel[1]));
     let area = kernel_h.clone() * kernel_w.clone();
@@ -91,7 +91,7 @@ fn col2im(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.permute(x, &[0, 1, 2, 4, 3, 5])?;
     let row = window.indices(cx, 0, &rows)?;
     let column = window.indices(cx, 1, &columns)?;
-    let grid = [cx.shape(row), cx.shape(column)].concat();
+    let grid = [cx.shape(row).into_vec(), cx.shape(column).into_vec()].concat();
     let (row, column) = (cx.unsqueeze(row, 2)?, column);
     let row = cx.unsqueeze(row, 3)?;
     let (row, column) = (cx.expand(row, &grid)?, cx.expand(column, &grid)?);
@@ -102,7 +102,7 @@ fn col2im(cx: &mut Cx<'_, '_>) -> Values {
         let indices: &[ValueId] = &[row, column];
         tensor::IndexUpdate::build(make, zeros, indices, x, vec![2, 3], 2, "add".to_owned())
     })?;
-    for (i, (padding, size)) in window.padding.iter().zip(&size).enumerate() {
+    for (i, (padding, size)) in window.padding.iter().zip(size.iter()).enumerate() {
         res = cx.slice(res, 2 + i, Expr::int(*padding), size.clone(), 1)?;
     }
     Ok(vec![if single { cx.squeeze(res, 0)? } else { res }])
@@ -214,9 +214,9 @@ fn grid_sampler(cx: &mut Cx<'_, '_>) -> Values {
     };
     let dtype = cx.dtype_of(x);
     let (x, grid) = (cx.widened(x)?, cx.widened(grid)?);
-    let spatial = cx.rank(x) - 2;
+    let spatial = cx.rank(x).saturating_sub(2);
     let sizes: Vec<Expr> = (0..spatial).map(|i| cx.dim_size(x, i + 2)).collect();
-    let shape = cx.shape(grid)[..=spatial].to_vec();
+    let shape = cx.shape(grid)[..spatial + 1].to_vec();
     let batch = cx.iota(&shape, 0, int(0), int(1), DType::I64)?;
     let mut places = Vec::new();
     // The grid names the last dimension first.
@@ -338,7 +338,8 @@ fn base_coordinates(cx: &mut Cx<'_, '_>, size: i64, align: bool, dtype: DType) -
 fn affine_grid(cx: &mut Cx<'_, '_>) -> Values {
     let (theta, size, align) = (cx.x("theta")?, cx.ints("size")?, cx.flag("align_corners")?);
     let dtype = cx.dtype_of(theta);
-    let spatial = &size[2..];
+    let Some(spatial) = size.get(2..) else { return Err(cx.error("an image of another rank")) };
+    spatial.iter().try_for_each(|it| cx.moderately_many("places", *it))?;
     let whole: Vec<Expr> = spatial.iter().map(|it| Expr::int(*it)).collect();
     let mut columns = Vec::new();
     // The last dimension first, and ones at the end.
@@ -354,7 +355,7 @@ fn affine_grid(cx: &mut Cx<'_, '_>) -> Values {
         columns.iter().map(|it| cx.unsqueeze(*it, spatial.len())).collect::<Result<Vec<_>>>()?;
     let base = cx.concat(&columns, spatial.len())?;
     let res = cx.contract(theta, base, (&[], &[]), (&[2], &[spatial.len()]))?;
-    let last = cx.rank(res) - 1;
+    let last = cx.rank(res).saturating_sub(1);
     Ok(vec![cx.move_dim(res, 1, last)?])
 }
 
