@@ -97,3 +97,11 @@ pub struct Function {
     /// What it does.
     pub body: Body,
 }
+
+impl Function {
+    /// Whether a parameter has one value for all runs: it is the model's, and no output writes it.
+    pub fn is_constant(&self, param: usize) -> bool {
+        let is_written = self.outputs.iter().any(|it| it.kind == OutputKind::Mutates(param));
+        !is_written && self.params.get(param).is_some_and(|it| it.kind != ParamKind::User)
+    }
+}

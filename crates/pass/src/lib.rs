@@ -34,7 +34,7 @@ pub use cx::PassCx;
 pub use def::{OptionDef, OptionValue, PassDef, RunFn};
 pub use legality::Legality;
 pub use oracle::{Inputs, Oracle};
-pub use outline::{computes_constants, outline_constants};
+pub use outline::{computes_constants, outline_constants, outline_unit};
 pub use record::{Dump, Record, Recorder, Select};
 pub use repro::{Replay, Repro, parse_repro};
 pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent};

@@ -1,9 +1,12 @@
 //! Outlining of constants: what depends on weights alone moves to a function of its own, which the
 //! interpreter runs when the library is built.
 
+use diag::Diag;
 use ir::{
     Body, Effects, Function, Op, Output, OutputKind, Param, ParamKind, Rewriter, Type, ValueId,
 };
+
+use crate::Unit;
 
 /// What a value is made of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,9 +66,8 @@ fn is_static(ty: &Type) -> bool {
 fn sources(function: &Function, is_movement: &dyn Fn(&Op) -> bool) -> Vec<Source> {
     let body = &function.body;
     let mut res = vec![Source::Run; body.types.len()];
-    for (i, (param, value)) in function.params.iter().zip(&body.root.params).enumerate() {
-        let is_written = function.outputs.iter().any(|it| it.kind == OutputKind::Mutates(i));
-        if param.kind != ParamKind::User && !is_written {
+    for (i, value) in body.root.params.iter().enumerate() {
+        if function.is_constant(i) {
             res[value.index()] = Source::Constant;
         }
     }
@@ -164,6 +166,34 @@ fn constants_function(
     res.params = params;
     res.outputs = outputs;
     Ok(res)
+}
+
+/// [`outline_constants`] for every function of a unit, after `prepare`. Functions that were outlined
+/// before come first among those that compute constants: the new ones may read their results.
+pub fn outline_unit(
+    unit: &Unit,
+    prefix: &str,
+    is_movement: &dyn Fn(&Op) -> bool,
+    prepare: &dyn Fn(&Function) -> ir::Result<Function>,
+) -> Result<Unit, Vec<Diag>> {
+    let (mut functions, mut earlier, mut outlined) = (Vec::new(), Vec::new(), Vec::new());
+    for function in &unit.functions {
+        if computes_constants(function) {
+            earlier.push(function.clone());
+            continue;
+        }
+        let prepared = prepare(function).map_err(|it| vec![it])?;
+        match outline_constants(&prepared, prefix, is_movement).map_err(|it| vec![it])? {
+            None => functions.push(prepared),
+            Some((main, constants)) => {
+                functions.push(main);
+                outlined.push(constants);
+            }
+        }
+    }
+    functions.extend(earlier);
+    functions.extend(outlined);
+    Ok(Unit { functions })
 }
 
 /// Whether a function computes constants ahead of the run.

@@ -16,26 +16,7 @@ pub(crate) static PACK_CONSTANTS: PassDef = PassDef::new(
 );
 
 fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
-    let mut functions = Vec::new();
-    // What was outlined before comes first: what is outlined now may read its results.
-    let mut earlier = Vec::new();
-    let mut outlined = Vec::new();
-    for function in &unit.functions {
-        if pass::computes_constants(function) {
-            earlier.push(function.clone());
-            continue;
-        }
-        match pass::outline_constants(function, "packed", &is_movement).map_err(|it| vec![it])? {
-            None => functions.push(function.clone()),
-            Some((main, constants)) => {
-                functions.push(main);
-                outlined.push(constants);
-            }
-        }
-    }
-    functions.extend(earlier);
-    functions.extend(outlined);
-    Ok(Unit { functions })
+    pass::outline_unit(unit, "packed", &is_movement, &|it| Ok(it.clone()))
 }
 
 fn is_movement(op: &Op) -> bool {

@@ -23,27 +23,7 @@ pub(crate) static FOLD_CONSTANTS: PassDef = PassDef {
 };
 
 fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
-    let mut functions = Vec::new();
-    // What was outlined before comes first: what is outlined now may read its results.
-    let mut earlier = Vec::new();
-    let mut outlined = Vec::new();
-    for function in &unit.functions {
-        if pass::computes_constants(function) {
-            earlier.push(function.clone());
-            continue;
-        }
-        let scaled = scale::into_weights(function).map_err(|it| vec![it])?;
-        match pass::outline_constants(&scaled, "folded", &is_movement).map_err(|it| vec![it])? {
-            None => functions.push(scaled),
-            Some((main, constants)) => {
-                functions.push(main);
-                outlined.push(constants);
-            }
-        }
-    }
-    functions.extend(earlier);
-    functions.extend(outlined);
-    Ok(Unit { functions })
+    pass::outline_unit(unit, "folded", &is_movement, &scale::into_weights)
 }
 
 fn is_movement(op: &Op) -> bool {

@@ -1,8 +1,6 @@
 //! A scale per output channel moves into the weights: `conv(x, w) * s = conv(x, w * s)`.
 
-use ir::{
-    DType, Function, OutputKind, ParamKind, Result, Rewriter, ValueId, View, scalar::ScalarFn,
-};
+use ir::{DType, Function, Result, Rewriter, ValueId, View, scalar::ScalarFn};
 use sym::Expr;
 use tensor::{Conv, Expand, Reshape};
 
@@ -83,10 +81,7 @@ fn is_constant(function: &Function, makers: &[Option<usize>], value: ValueId) ->
             Some(at) => work.extend(function.body.ops()[at].operands()),
             None => {
                 let at = function.body.root.params.iter().position(|param| *param == it);
-                let is_weight = at.is_some_and(|at| {
-                    function.params[at].kind != ParamKind::User
-                        && !function.outputs.iter().any(|it| it.kind == OutputKind::Mutates(at))
-                });
+                let is_weight = at.is_some_and(|at| function.is_constant(at));
                 if !is_weight {
                     return false;
                 }

@@ -1,6 +1,6 @@
 //! Products, convolutions and attention: operands as views of memory, results through epilogues.
 
-use ir::{Arg, Attr, AttrTy, ParamKind, Result, TensorType, Type, ValueId};
+use ir::{Arg, Attr, AttrTy, Result, TensorType, Type, ValueId};
 use sym::{Answer, Expr, Facts};
 use tensor::{Attention, Contract, Conv, Sort};
 
@@ -89,16 +89,8 @@ impl Lower<'_> {
         let mut work = vec![value];
         while let Some(it) = work.pop() {
             if let Some(i) = graph.param_index(it) {
-                match graph.function.params[i].kind {
-                    ParamKind::Parameter | ParamKind::Constant | ParamKind::Folded => (),
-                    // A buffer is a constant only if no output writes it.
-                    ParamKind::Buffer { .. } => {
-                        let writes = |it: &ir::Output| it.kind == ir::OutputKind::Mutates(i);
-                        if graph.function.outputs.iter().any(writes) {
-                            return false;
-                        }
-                    }
-                    ParamKind::User => return false,
+                if !graph.function.is_constant(i) {
+                    return false;
                 }
             } else if let Some(op) = graph.maker(it) {
                 work.extend(op.operands());
