@@ -1,14 +1,16 @@
 //! Structured kernels: a call of the shared code, with the epilogue as a function of its own.
 
-use ir::{AttrTy, DType, Function, Op, TensorType, Type, View as OpView};
-use loops::{Attention, Conv2d, Gemm, Pack, Sort, axis_facts};
+use ir::{AttrTy, Body, DType, Function, Op, TensorType, Type, View as OpView};
+use loops::{
+    Attention, Conv2d, Gemm, Lane, PANEL, Pack, Sort, Store, axis_facts, block_access,
+    linear_offset,
+};
 use sym::{Expr, Facts};
 
 use crate::{
     code::Code,
-    kernel::{Printer, kernel_declaration, kernel_symbols},
+    kernel::{Printer, TileLanes, kernel_declaration, kernel_symbols},
     names::memory_type,
-    value::Reg,
 };
 
 /// Whether an op of that name calls shared code.
@@ -28,7 +30,7 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
         let m = a.shape[1].clone();
         let n = it.n().unwrap_or_else(|| b.shape[2].clone());
         let axes = [("b", a.shape[0].clone()), ("m", m.clone()), ("n", n.clone())];
-        epilogue(code, kernel, op, it.inputs().len(), 2, &axes);
+        epilogue(code, kernel, op, it.inputs().len(), 2, &axes, PANEL);
         code.open(format!("{} {{", kernel_declaration(kernel)));
         context(code, kernel);
         let stride = |ty: &TensorType, i: usize| size(&strides(ty)[i]);
@@ -66,7 +68,10 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
         let shape = conv_output(it, &x, &kernel.facts);
         let pixels = x.shape[0].clone() * shape[0].clone() * shape[1].clone();
         let axes = [("m", pixels), ("n", Expr::int(it.oc()))];
-        epilogue(code, kernel, op, it.inputs().len(), 2, &axes);
+        // Each group starts a panel of its own.
+        let width = it.oc() / it.groups().max(1);
+        let block = if it.groups() == 1 || width % PANEL == 0 { PANEL } else { 1 };
+        epilogue(code, kernel, op, it.inputs().len(), 2, &axes, block);
         code.open(format!("{} {{", kernel_declaration(kernel)));
         context(code, kernel);
         conv_struct(code, it, &x, &shape, &size);
@@ -173,6 +178,7 @@ fn epilogue(
     inputs: usize,
     skipped: usize,
     axes: &[(&str, Expr)],
+    block: i64,
 ) {
     let region = &op.regions[0];
     code.open(format!("struct {} {{", context_name(kernel)));
@@ -204,7 +210,7 @@ fn epilogue(
     let named: Vec<(String, Expr)> =
         axes.iter().map(|(name, extent)| ((*name).to_owned(), extent.clone())).collect();
     let facts = axis_facts(&kernel.facts, &named);
-    let mut printer = Printer::new(code, &kernel.body, facts);
+    let mut printer = Printer::new(code, &kernel.body, facts.clone());
     for (i, param) in region.params.iter().enumerate().skip(1) {
         let pointer = match (i - 1).checked_sub(inputs) {
             None => format!("c.a{}", i - 1 + skipped),
@@ -212,17 +218,24 @@ fn epilogue(
         };
         printer.set_pointer(*param, pointer);
     }
-    printer.code.open("for (int64_t row = 0; row < rows; row++) {");
-    printer.code.line("const int64_t m = row0 + row; (void)m;");
-    printer.code.open("for (int64_t col = 0; col < cols; col += N) {");
-    printer.code.line("const int64_t n_ = col0 + col;");
-    printer.code.line("const tt::vec<float, N> acc = tt::load<N>(tile + row * ld + col);");
-    printer
-        .set_reg(region.params[0], Reg { name: "acc".to_owned(), dtype: DType::F32, lanes: true });
-    printer.epilogue(&region.ops);
-    printer.code.close("}");
-    printer.code.close("}");
+    let lanes = tile_lanes(&kernel.body, op, &facts, block);
+    printer.epilogue(&region.ops, region.params[0], lanes);
     code.close("}");
+}
+
+/// Which way the lanes of an epilogue run, so that as few stores as may be are scattered.
+fn tile_lanes(body: &Body, op: &Op, facts: &Facts, block: i64) -> TileLanes {
+    let region = &op.regions[0];
+    let stores = region.ops.iter().filter_map(|it| Store::of(OpView::of(body, facts, it)));
+    let mut apart = (0, 0);
+    for it in stores {
+        let Type::Tensor(ty) = body.ty(it.t()) else { continue };
+        let offset = linear_offset(ty, &it.at(), facts);
+        let adjacent = |lane: Lane| matches!(lane, Lane::Contiguous | Lane::Uniform);
+        apart.0 += u32::from(!adjacent(block_access(&offset, "n", block, facts)));
+        apart.1 += u32::from(!adjacent(block_access(&offset, "m", 1, facts)));
+    }
+    if apart.1 < apart.0 { TileLanes::Rows } else { TileLanes::Columns { block } }
 }
 
 /// Output height and width of a convolution.

@@ -1,5 +1,7 @@
 //! The driver of simplification: rewriting under proofs until nothing gets cheaper.
 
+use std::cmp::Ordering;
+
 use indexmap::IndexMap;
 use rustc_hash::FxBuildHasher;
 
@@ -8,6 +10,7 @@ use crate::{
     eval::apply,
     expr::{Atom, Call, Expr, Repr},
     facts::Facts,
+    fun::Fun,
     rewrite,
 };
 
@@ -32,9 +35,35 @@ pub fn explain(expr: &Expr, facts: &Facts) -> Vec<String> {
     Simplifier::new(facts, true).run(expr).1
 }
 
-/// What must fall: the cost, and at equal cost the size, so that constants replace symbols.
-pub(crate) fn rank(expr: &Expr) -> (u64, u32) {
-    (expr.cost(), expr.size())
+/// How one expression compares with another that has the same value: by cost, at equal cost by
+/// size, so that constants replace symbols, and then by what is divided, so that a sum leaves a
+/// modulus where it can: `8*Mod(k, 4) + l` moves through memory in steps, `Mod(8*k + l, 32)` in
+/// no visible way.
+pub(crate) fn compare(a: &Expr, b: &Expr) -> Ordering {
+    let rank = |it: &Expr| (it.cost(), it.size());
+    rank(a).cmp(&rank(b)).then_with(|| divided(a).cmp(&divided(b)))
+}
+
+/// The sizes of all dividends, added up.
+fn divided(expr: &Expr) -> u64 {
+    let of_call = |call: &Call| {
+        let own = match call.fun {
+            Fun::FloorDiv | Fun::Mod => u64::from(call.args[0].size()),
+            _ => 0,
+        };
+        call.args.iter().fold(own, |sum, it| sum.saturating_add(divided(it)))
+    };
+    match &expr.0 {
+        Repr::Int(_) | Repr::Sym(_) | Repr::Undefined => 0,
+        Repr::Call(it) => of_call(it),
+        Repr::Sum(it) => {
+            let factors = it.terms.iter().flat_map(|it| &it.mono);
+            factors.fold(0, |sum, factor| match &factor.atom {
+                Atom::Sym(_) => sum,
+                Atom::Call(it) => sum.saturating_add(of_call(it)),
+            })
+        }
+    }
 }
 
 /// Every rule that [`explain`] can name, with what it says; `x//0` is an unknown integer.
@@ -67,7 +96,7 @@ impl<'a> Simplifier<'a> {
 
     /// Something cheaper, if there is.
     fn round(&mut self, best: &Expr) -> Option<Expr> {
-        let cheaper = |it: &Expr| rank(it) < rank(best);
+        let cheaper = |it: &Expr| compare(it, best).is_lt();
         self.start_trace();
         let next = self.expr(best);
         if cheaper(&next) {
@@ -147,7 +176,7 @@ impl<'a> Simplifier<'a> {
             Atom::Sym(_) => None,
             Atom::Call(call) => rewrite::call(self, call),
         });
-        let result = match rank(&rewritten) <= rank(&rebuilt) {
+        let result = match compare(&rewritten, &rebuilt).is_le() {
             true => rewritten,
             false => rebuilt,
         };

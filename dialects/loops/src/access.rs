@@ -43,11 +43,64 @@ pub enum Lane {
 /// How `offset` depends on `axis`.
 pub fn lane_access(offset: &Expr, axis: &str, facts: &Facts) -> Lane {
     match offset.linear_in(axis) {
+        _ if offset.is_undefined() => Lane::Gather,
         _ if !offset.symbols().iter().any(|it| &**it == axis) => Lane::Uniform,
         Some((step, _)) if sym::equal(&step, &Expr::int(1), facts) == Answer::Proven => {
             Lane::Contiguous
         }
         Some((step, _)) => Lane::Strided(step),
         None => Lane::Gather,
+    }
+}
+
+/// [`lane_access`] of lanes that stay within a block of `block` steps of the axis, where blocks
+/// start at its multiples (1 says nothing): a quotient or remainder by a multiple of `block` is then one number
+/// for all lanes, or steps with them.
+pub fn block_access(offset: &Expr, axis: &str, block: i64, facts: &Facts) -> Lane {
+    let plain = lane_access(offset, axis, facts);
+    if plain != Lane::Gather || block <= 1 {
+        return plain;
+    }
+    // Names that no axis and no symbol of a model has.
+    let (outer, inner) = ("block_", "in_block_");
+    let range = facts.range_of_sym(axis);
+    let mut facts = facts.clone();
+    facts.set_range(inner, Range { lo: 0, hi: block - 1 });
+    let last = if range.hi == i64::MAX { i64::MAX } else { range.hi / block };
+    facts.set_range(outer, Range { lo: 0, hi: last });
+    let place = Expr::sym(outer) * Expr::int(block) + Expr::sym(inner);
+    let in_block = offset.subst(&|it| (it == axis).then(|| place.clone()));
+    match lane_access(&sym::simplify(&in_block, &facts), inner, &facts) {
+        // A step that differs from block to block has no text.
+        Lane::Strided(step) if step.mentions(outer) => Lane::Gather,
+        it => it,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(offset: &str, block: i64) -> Lane {
+        let axes = [("n".to_owned(), Expr::int(64)), ("m".to_owned(), Expr::sym("s0"))];
+        let facts = axis_facts(&Facts::default(), &axes);
+        let offset = sym::parse(offset).expect("the test's own text");
+        block_access(&sym::simplify(&offset, &facts), "n", block, &facts)
+    }
+
+    #[test]
+    fn quotients_and_remainders_within_a_block() {
+        assert_eq!(access("Mod(n, 32)", 16), Lane::Contiguous);
+        assert_eq!(access("n//32 + 7*m", 16), Lane::Uniform);
+        assert_eq!(access("5*Mod(n, 16) + m", 16), Lane::Strided(Expr::int(5)));
+        assert_eq!(access("64*Mod(n//32, 2) + 2*Mod(n, 32)", 16), Lane::Strided(Expr::int(2)));
+        // The blocks cut across these.
+        assert_eq!(access("Mod(n, 8)", 16), Lane::Gather);
+        assert_eq!(access("n//8", 16), Lane::Gather);
+        assert_eq!(access("Mod(n, 24)", 16), Lane::Gather);
+        assert_eq!(access("Mod(n, 2) + n//4", 16), Lane::Gather);
+        // Nothing is known of the lanes.
+        assert_eq!(access("Mod(n, 32)", 1), Lane::Gather);
+        assert_eq!(access("n", 1), Lane::Contiguous);
     }
 }

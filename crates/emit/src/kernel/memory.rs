@@ -1,7 +1,7 @@
 //! Loads, stores and checked indices.
 
 use ir::{DType, Type, ValueId};
-use loops::{Bound, Lane, Load, Store, lane_access, linear_offset};
+use loops::{Bound, Lane, Load, Store, block_access, linear_offset};
 use sym::Expr;
 
 use super::Printer;
@@ -52,7 +52,7 @@ impl Printer<'_, '_> {
             return Place::Lanes { pointer, index };
         }
         let text = sym::to_cpp(&offset, &self.facts, &named);
-        match lane_access(&offset, &lanes.axis, &self.facts) {
+        match block_access(&offset, &lanes.axis, lanes.block, &self.facts) {
             Lane::Uniform => Place::One(format!("{pointer} + ({text})")),
             Lane::Contiguous => Place::Run(format!("{pointer} + ({text})")),
             Lane::Strided(step) => Place::Strided {

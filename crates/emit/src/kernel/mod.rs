@@ -5,6 +5,9 @@
 
 mod memory;
 mod reduce;
+mod tile;
+
+pub(crate) use tile::TileLanes;
 
 use ir::{Body, DType, Function, Op, Region, ValueId, View as OpView};
 use loops::{
@@ -105,6 +108,9 @@ struct Lanes {
     axis: String,
     /// Whether all lanes are on; else the variable `count` says how many are.
     full: bool,
+    /// The lanes lie within one block of so many steps, from a multiple of that number on; 1
+    /// where that isn't known.
+    block: i64,
 }
 
 /// Prints the region of a kernel or an epilogue.
@@ -243,7 +249,7 @@ impl<'a, 'c> Printer<'a, 'c> {
                 true => self.code.open("{"),
                 false => self.code.open(format!("if ({axis} + N <= {bound}) {{")),
             }
-            self.lanes = Some(Lanes { axis: axis.to_owned(), full: true });
+            self.lanes = Some(Lanes { axis: axis.to_owned(), full: true, block: crate::LANES });
             body(self);
             self.code.close("}");
         }
@@ -253,27 +259,8 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.code
                 .line("const auto on = tt::iota<N>(int32_t(0)) < tt::splat<N>(int32_t(count));");
             self.code.line("(void)on;");
-            self.lanes = Some(Lanes { axis: axis.to_owned(), full: false });
+            self.lanes = Some(Lanes { axis: axis.to_owned(), full: false, block: crate::LANES });
             body(self);
-            self.code.close("}");
-        }
-        self.lanes = outer;
-    }
-
-    /// The operations of an epilogue, in lanes along the columns of a tile.
-    pub(crate) fn epilogue(&mut self, ops: &'a [Op]) {
-        let outer = self.lanes.take();
-        for full in [true, false] {
-            self.code.open(if full { "if (col + N <= cols) {" } else { "else {" });
-            self.code.line("const int64_t count = cols - col; (void)count;");
-            if !full {
-                self.code.line(
-                    "const auto on = tt::iota<N>(int32_t(0)) < tt::splat<N>(int32_t(count)); (void)on;",
-                );
-            }
-            self.code.line("const int64_t n = n_; (void)n;");
-            self.lanes = Some(Lanes { axis: "n".to_owned(), full });
-            self.ops(ops);
             self.code.close("}");
         }
         self.lanes = outer;

@@ -113,7 +113,6 @@ fn transposed_weight(cx: &mut Cx<'_, '_>, weight: ValueId, groups: i64) -> Resul
     cx.flip(weight, &dims)
 }
 
-/// A plain convolution over the input with gaps between its elements.
 fn conv_transpose_of(cx: &mut Cx<'_, '_>) -> Values {
     let (x, weight) = (cx.x("input")?, cx.x("weight")?);
     let dtype = cx.dtype_of(x);
@@ -122,26 +121,117 @@ fn conv_transpose_of(cx: &mut Cx<'_, '_>) -> Values {
     let rank = kernel.len();
     let it = Geometry::read(cx, &kernel)?;
     let extra = cx.ints_for("output_padding", rank.saturating_sub(2))?;
-    let weight = transposed_weight(cx, weight, it.groups)?;
+    let known: Option<Vec<i64>> = kernel.iter().skip(2).map(Expr::as_int).collect();
+    let strided = it.stride.iter().any(|it| 1 < *it) && it.dilation.iter().all(|it| *it == 1);
     let res = with_batch(cx, x, rank, |cx, x| {
-        let mut low = vec![Expr::int(0); 2];
-        let mut high = vec![Expr::int(0); 2];
-        let mut interior = vec![0; 2];
-        for i in 0..rank.saturating_sub(2) {
-            let reach = (kernel[i + 2].clone() - Expr::int(1)) * Expr::int(it.dilation[i]);
-            low.push(reach.clone() - Expr::int(it.low[i]));
-            high.push(reach - Expr::int(it.high[i]) + Expr::int(extra[i]));
-            interior.push(it.stride[i] - 1);
-        }
-        let x = cx.pad(x, low, high, interior, float(0.0))?;
-        let none = vec![Expr::int(0); rank.saturating_sub(2)];
-        let ones = vec![1; rank.saturating_sub(2)];
-        let res = cx.build(|make| {
-            tensor::Conv::build(make, x, weight, ones, none.clone(), none, it.dilation, it.groups)
-        })?;
+        let res = match known {
+            Some(kernel) if strided => by_residues(cx, x, weight, &it, &kernel, &extra)?,
+            _ => over_gaps(cx, x, weight, &it, &extra)?,
+        };
         add_bias(cx, res)
     })?;
     Ok(vec![cx.cast(res, dtype)?])
+}
+
+/// A plain convolution over the input with gaps between its elements.
+fn over_gaps(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    weight: ValueId,
+    it: &Geometry,
+    extra: &[i64],
+) -> Result<ValueId> {
+    let kernel = cx.shape(weight);
+    let weight = transposed_weight(cx, weight, it.groups)?;
+    let mut low = vec![Expr::int(0); 2];
+    let mut high = vec![Expr::int(0); 2];
+    let mut interior = vec![0; 2];
+    for (i, size) in kernel.iter().skip(2).enumerate() {
+        let reach = (size.clone() - Expr::int(1)) * Expr::int(it.dilation[i]);
+        low.push(reach.clone() - Expr::int(it.low[i]));
+        high.push(reach - Expr::int(it.high[i]) + Expr::int(extra[i]));
+        interior.push(it.stride[i] - 1);
+    }
+    let x = cx.pad(x, low, high, interior, float(0.0))?;
+    let none = vec![Expr::int(0); it.stride.len()];
+    let (ones, dilation) = (vec![1; it.stride.len()], it.dilation.clone());
+    cx.build(|make| {
+        tensor::Conv::build(make, x, weight, ones, none.clone(), none, dilation, it.groups)
+    })
+}
+
+/// One convolution for all residues of an output's position modulo the stride, so that nothing
+/// is multiplied by the gaps between the elements.
+///
+/// Counted from the start of its padding, the output at `u` is the sum over `j` of `x[a - j]`
+/// times `w[r + s*j]`, where `s` is the stride, `a = u // s` and `r = u % s`. A filter filled up
+/// to a multiple of `s` is therefore `s` filters of that part of the length, one for each `r`; as
+/// channels of one convolution they give all the outputs of one `a` at once.
+fn by_residues(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    weight: ValueId,
+    it: &Geometry,
+    kernel: &[i64],
+    extra: &[i64],
+) -> Result<ValueId> {
+    let spatial = kernel.len();
+    let (outer, image) = (cx.shape(weight), cx.shape(x));
+    let groups = Expr::int(it.groups);
+    let inputs = cx.simple(&outer[0].floor_div(&groups));
+    let taps: Vec<i64> =
+        (0..spatial).map(|i| (kernel[i] + it.stride[i] - 1) / it.stride[i]).collect();
+    // As [group, input, output, taps, residue, taps, residue, …], the taps from last to first.
+    let missing = (0..spatial).map(|i| Expr::int(taps[i] * it.stride[i] - kernel[i]));
+    let high: Vec<Expr> = [Expr::int(0), Expr::int(0)].into_iter().chain(missing).collect();
+    let none = vec![Expr::int(0); spatial + 2];
+    let weight = cx.pad(weight, none, high, vec![0; spatial + 2], float(0.0))?;
+    let mut split = vec![groups.clone(), inputs.clone(), outer[1].clone()];
+    (0..spatial).for_each(|i| split.extend([Expr::int(taps[i]), Expr::int(it.stride[i])]));
+    let weight = cx.reshape(weight, &split)?;
+    let tap_dims: Vec<usize> = (0..spatial).map(|i| 3 + 2 * i).collect();
+    let residue_dims: Vec<usize> = tap_dims.iter().map(|it| it + 1).collect();
+    let weight = cx.flip(weight, &tap_dims)?;
+    let order: Vec<usize> = [vec![0], residue_dims.clone(), vec![2, 1], tap_dims.clone()].concat();
+    let weight = cx.permute(weight, &order)?;
+    let residues: i64 = it.stride.iter().product();
+    let mut merged = vec![groups.clone() * outer[1].clone() * Expr::int(residues), inputs];
+    merged.extend(taps.iter().copied().map(Expr::int));
+    let weight = cx.reshape(weight, &merged)?;
+    // Past the end by as many places as the last output needs.
+    let last = |i: usize| kernel[i] + extra[i] - it.high[i] - it.stride[i];
+    let high: Vec<i64> = (0..spatial)
+        .map(|i| {
+            last(i).div_euclid(it.stride[i]) + i64::from(last(i).rem_euclid(it.stride[i]) != 0)
+        })
+        .map(|it| it.max(0))
+        .collect();
+    let low: Vec<Expr> = taps.iter().map(|it| Expr::int(it - 1)).collect();
+    let (ones, high_sizes) = (vec![1; spatial], sizes(&high));
+    let res = cx.build(|make| {
+        tensor::Conv::build(make, x, weight, ones.clone(), low, high_sizes, ones, it.groups)
+    })?;
+    // From [batch, group, residues, output, places] to places and residues side by side.
+    let places: Vec<Expr> =
+        (0..spatial).map(|i| cx.simple(&(image[2 + i].clone() + Expr::int(high[i])))).collect();
+    let mut split = vec![image[0].clone(), groups.clone()];
+    split.extend(sizes(&it.stride));
+    split.push(outer[1].clone());
+    split.extend(places.iter().cloned());
+    let res = cx.reshape(res, &split)?;
+    let mut order = vec![0, 1, 2 + spatial];
+    (0..spatial).for_each(|i| order.extend([3 + spatial + i, 2 + i]));
+    let res = cx.permute(res, &order)?;
+    let mut merged = vec![image[0].clone(), groups * outer[1].clone()];
+    merged.extend((0..spatial).map(|i| places[i].clone() * Expr::int(it.stride[i])));
+    let mut res = cx.reshape(res, &merged)?;
+    for i in 0..spatial {
+        let (stride, size) = (Expr::int(it.stride[i]), image[2 + i].clone());
+        let padding = Expr::int(kernel[i] + extra[i] - it.low[i] - it.high[i]);
+        let size = cx.simple(&((size - Expr::int(1)) * stride + padding));
+        res = cx.slice(res, 2 + i, Expr::int(it.low[i]), size, 1)?;
+    }
+    Ok(res)
 }
 
 fn convolution(cx: &mut Cx<'_, '_>) -> Values {
