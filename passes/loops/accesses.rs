@@ -1,5 +1,7 @@
 //! Walks over the loads and stores of a kernel's region, with the axes around each.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use ir::{AttrTy, Body, Op, Region, TensorType, Type, ValueId, View};
 use loops::{Fold, For, Kernel, Load, Reduce, Store, axis_facts, linear_offset};
 use sym::{Expr, Facts};
@@ -11,6 +13,8 @@ pub(crate) struct Access {
     pub is_store: bool,
     /// Whether the program computes the place, or the store combines: then order may matter.
     pub is_dynamic: bool,
+    /// The symbols, axes among them, that the computed part of the place depends on.
+    pub varies_with: BTreeSet<Arc<str>>,
     /// What holds inside the loops around.
     pub facts: Facts,
 }
@@ -25,29 +29,70 @@ pub(crate) struct Uses {
 
 /// What the region uses; `facts` hold around it.
 pub(crate) fn uses(body: &Body, region: &Region, facts: &Facts) -> Uses {
-    let mut res = Uses::default();
-    walk(body, region, facts, &mut res);
-    res
+    let mut walk =
+        Walk { body, depends: vec![BTreeSet::new(); body.types.len()], out: Uses::default() };
+    walk.region(region, facts);
+    walk.out
 }
 
-fn walk(body: &Body, region: &Region, facts: &Facts, out: &mut Uses) {
-    for op in &region.ops {
-        let view = View::of(body, facts, op);
+struct Walk<'a> {
+    body: &'a Body,
+    /// For each value the symbols its elements depend on.
+    depends: Vec<BTreeSet<Arc<str>>>,
+    out: Uses,
+}
+
+impl Walk<'_> {
+    /// Returns what anything in the region depends on.
+    fn region(&mut self, region: &Region, facts: &Facts) -> BTreeSet<Arc<str>> {
+        let mut all = BTreeSet::new();
+        for op in &region.ops {
+            let depends = self.op(op, facts);
+            op.results().for_each(|it| self.depends[it.index()] = depends.clone());
+            all.extend(depends);
+        }
+        all
+    }
+
+    fn op(&mut self, op: &Op, facts: &Facts) -> BTreeSet<Arc<str>> {
+        let view = View::of(self.body, facts, op);
+        let mut depends: BTreeSet<Arc<str>> =
+            op.operands().flat_map(|it| self.depends[it.index()].iter().cloned()).collect();
         if let Some(it) = Load::of(view) {
-            let offset = linear_offset(tensor(body, it.t()), &it.at(), facts);
             let is_dynamic = !it.dynamic().is_empty();
-            out.accesses.push(Access { offset, is_store: false, is_dynamic, facts: facts.clone() });
+            depends.extend(self.access(it.t(), &it.at(), &it.dynamic(), is_dynamic, false, facts));
         } else if let Some(it) = Store::of(view) {
-            let offset = linear_offset(tensor(body, it.t()), &it.at(), facts);
             let is_dynamic = !it.dynamic().is_empty() || it.mode() != "set";
-            out.accesses.push(Access { offset, is_store: true, is_dynamic, facts: facts.clone() });
+            self.access(it.t(), &it.at(), &it.dynamic(), is_dynamic, true, facts);
         } else if op.def.0.name == "loops.index" {
-            out.indices.push((view.attr("value"), facts.clone()));
+            let value: Expr = view.attr("value");
+            depends.extend(value.symbols());
+            self.out.indices.push((value, facts.clone()));
         }
-        if let Some(axes) = axes_of(body, op) {
+        if let Some(axes) = axes_of(self.body, op) {
             let inner = axis_facts(facts, &axes);
-            op.regions.iter().for_each(|it| walk(body, it, &inner, out));
+            op.regions.iter().for_each(|it| depends.extend(self.region(it, &inner)));
         }
+        depends
+    }
+
+    /// Returns the symbols that the place itself is made of.
+    fn access(
+        &mut self,
+        tensor_value: ValueId,
+        at: &[Expr],
+        dynamic: &[ValueId],
+        is_dynamic: bool,
+        is_store: bool,
+        facts: &Facts,
+    ) -> BTreeSet<Arc<str>> {
+        let offset = linear_offset(tensor(self.body, tensor_value), at, facts);
+        let symbols = offset.symbols();
+        let varies_with =
+            dynamic.iter().flat_map(|it| self.depends[it.index()].iter().cloned()).collect();
+        let facts = facts.clone();
+        self.out.accesses.push(Access { offset, is_store, is_dynamic, varies_with, facts });
+        symbols
     }
 }
 

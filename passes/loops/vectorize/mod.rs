@@ -6,7 +6,7 @@
 
 use diag::Diag;
 use ir::{AttrTy, Body, Op};
-use loops::{Lane, lane_access};
+use loops::{Lane, block_access};
 use pass::{PassCx, PassDef, Unit};
 use sym::{Expr, Facts};
 
@@ -46,10 +46,11 @@ fn score(axis: &str, accesses: &[Access]) -> Score {
     let mut res = Score::default();
     for it in accesses {
         let weight = if it.is_store { 2 } else { 1 };
-        match lane_access(&it.offset, axis, &it.facts) {
+        match block_access(&it.offset, axis, loops::PANEL, &it.facts) {
+            _ if it.varies_with.contains(axis) => res.jumps += weight,
             Lane::Uniform => (),
-            Lane::Contiguous if !it.is_dynamic => res.side_by_side += weight,
-            Lane::Contiguous | Lane::Strided(_) | Lane::Gather => res.jumps += weight,
+            Lane::Contiguous => res.side_by_side += weight,
+            Lane::Strided(_) | Lane::Gather => res.jumps += weight,
         }
     }
     res

@@ -50,13 +50,19 @@ void copy_row(const tt_conv2d &p, const float *input, int64_t n, int64_t y, int6
       transpose4(quad, 4, to + x * 3, 3);
     }
   }
-  if (p.in_w == 1)
-    for (; x + 4 <= p.w; x += 4) {
-      int64_t c = 0;
-      for (; c + 4 <= p.c; c += 4) transpose4(from + x + c * p.in_c, p.in_c, to + x * p.c + c, p.c);
-      for (; c < p.c; c++)
-        for (int64_t i = x; i < x + 4; i++) to[i * p.c + c] = from[i + c * p.in_c];
-    }
+  // A line of one channel at a time: the channels' planes often lie a power of two
+  // apart, where their lines push each other out of the cache.
+  constexpr int64_t LINE = 16;
+  for (const int64_t end = p.w / 4 * 4; p.in_w == 1 && x + 4 <= p.w;) {
+    const int64_t stop = min64(x + LINE, end);
+    int64_t c = 0;
+    for (; c + 4 <= p.c; c += 4)
+      for (int64_t i = x; i + 4 <= stop; i += 4) transpose4(from + i + c * p.in_c, p.in_c, to + i * p.c + c, p.c);
+    const int64_t done = x + (stop - x) / 4 * 4;
+    for (; c < p.c; c++)
+      for (int64_t i = x; i < done; i++) to[i * p.c + c] = from[i + c * p.in_c];
+    x = done;
+  }
   for (; x < p.w; x++)
     for (int64_t c = 0; c < p.c; c++) to[x * p.c + c] = from[x * p.in_w + c * p.in_c];
   __builtin_memset(to + p.w * p.c, 0, right * sizeof(float));
