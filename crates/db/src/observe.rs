@@ -42,7 +42,7 @@ pub fn observe<'db>(
         }
         None => &function.body(db).0,
     };
-    let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run };
+    let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };
     let evaluator = watch.validate_each.map(|seed| oracle.lazily(seed));
     let runner = Runner {
         target: archive.target(db).target(db),

@@ -1,6 +1,7 @@
 //! The interpreter: a loop over [`OpDef::eval`](ir::OpDef::eval), the oracle of every pass test.
 //!
-//! - [`run`] evaluates a function of any dialect whose ops have an evaluator;
+//! - [`run`] evaluates a function of any dialect whose ops have an evaluator, [`run_in`] one whose
+//!   control flow calls others;
 //! - [`bind_sizes`] solves a function's symbols from the shapes of its arguments;
 //! - [`seeded_inputs`] makes arguments, the same for the same seed on every machine.
 //!
@@ -15,5 +16,5 @@ mod run;
 mod seed;
 
 pub use bind::bind_sizes;
-pub use run::run;
+pub use run::{run, run_in};
 pub use seed::seeded_inputs;

@@ -19,10 +19,36 @@ pub fn run(
     args: &[HostValue],
     sizes: &BTreeMap<String, i64>,
 ) -> Result<Vec<HostValue>, EvalError> {
-    let sizes = bind_more(function, args, sizes)?;
+    run_in(&[], function, args, sizes)
+}
+
+/// As [`run`], in a program whose functions are the bodies of control flow.
+pub fn run_in(
+    program: &[Function],
+    function: &Function,
+    args: &[HostValue],
+    sizes: &BTreeMap<String, i64>,
+) -> Result<Vec<HostValue>, EvalError> {
+    called(program, function, args, sizes, 0)
+}
+
+/// Deeper than control flow nests.
+const MAX_DEPTH: usize = 64;
+
+fn called(
+    program: &[Function],
+    function: &Function,
+    args: &[HostValue],
+    sizes: &BTreeMap<String, i64>,
+    depth: usize,
+) -> Result<Vec<HostValue>, EvalError> {
+    if MAX_DEPTH < depth {
+        return Err(EvalError(format!("@{} calls itself", function.name)));
+    }
+    let sizes = RefCell::new(bind_more(function, args, sizes)?);
     let plan = plan(&function.body);
     let values = RefCell::new(vec![None; function.body.types.len()]);
-    let run = Run { function, sizes: &sizes, values };
+    let run = Run { program, function, sizes, values, depth };
     run.region(&function.body.root, &plan, args, &Scope { bindings: &[], parent: None })
 }
 
@@ -33,8 +59,11 @@ struct Scope<'a> {
 }
 
 struct Run<'a> {
+    program: &'a [Function],
     function: &'a Function,
-    sizes: &'a BTreeMap<String, i64>,
+    sizes: RefCell<BTreeMap<String, i64>>,
+    /// How many functions wait for this one.
+    depth: usize,
     /// The value of each number, while it is needed.
     values: RefCell<Vec<Option<HostValue>>>,
 }
@@ -63,7 +92,7 @@ impl Run<'_> {
                 }
                 scope = it.parent;
             }
-            self.sizes.get(name).copied()
+            self.sizes.borrow().get(name).copied()
         };
         expr.eval(&value).map_err(|it| EvalError(format!("size {expr}: {it}")))
     }
@@ -108,6 +137,8 @@ impl Run<'_> {
             operands: &operands,
             size: &|expr| self.size(expr, scope),
             run: &run,
+            call: &|name, args| self.call(name, args),
+            bind: &|symbol, value| self.bind(symbol, value),
         })?;
         if results.len() != op.results as usize {
             return Err(EvalError(format!(
@@ -123,6 +154,25 @@ impl Run<'_> {
             }
             self.set(id, Some(value));
         }
+        Ok(())
+    }
+
+    /// Size symbols are visible in the functions that control flow calls.
+    fn call(&self, name: &str, args: &[HostValue]) -> Result<Vec<HostValue>, EvalError> {
+        let callee = self.program.iter().find(|it| it.name == name);
+        let callee = callee.ok_or_else(|| EvalError(format!("there is no function @{name}")))?;
+        let sizes = self.sizes.borrow().clone();
+        called(self.program, callee, args, &sizes, self.depth + 1)
+            .map_err(|it| EvalError(format!("@{name}: {it}")))
+    }
+
+    fn bind(&self, symbol: &str, value: i64) -> Result<(), EvalError> {
+        let range = self.function.facts.range_of_sym(symbol);
+        if !range.contains(value) {
+            let sym::Range { lo, hi } = range;
+            return Err(EvalError(format!("{symbol} = {value} is outside {lo}..{hi}")));
+        }
+        self.sizes.borrow_mut().insert(symbol.to_owned(), value);
         Ok(())
     }
 

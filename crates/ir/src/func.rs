@@ -70,6 +70,8 @@ pub enum OutputKind {
     AliasesParam(usize),
     /// Handed to the caller as the very memory of the result of that index.
     AliasesOutput(usize),
+    /// Given to the op that calls the function, which is a body of control flow.
+    Result,
 }
 
 /// A result of a function.
@@ -99,6 +101,12 @@ pub struct Function {
 }
 
 impl Function {
+    /// Whether it is a body of control flow, which an op of another function calls: its operands
+    /// and results are dense row-major tensors, and its size symbols are the caller's.
+    pub fn is_subgraph(&self) -> bool {
+        self.outputs.first().is_some_and(|it| it.kind == OutputKind::Result)
+    }
+
     /// Whether a parameter has one value for all runs: it is the model's, and no output writes it.
     pub fn is_constant(&self, param: usize) -> bool {
         let is_written = self.outputs.iter().any(|it| it.kind == OutputKind::Mutates(param));

@@ -11,6 +11,7 @@
 mod attr;
 mod body;
 mod builder;
+pub mod control;
 mod dialect;
 mod dtype;
 mod func;

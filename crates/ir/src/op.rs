@@ -118,6 +118,10 @@ pub struct EvalCx<'a> {
         &[HostValue],
         &[(&str, i64)],
     ) -> std::result::Result<Vec<HostValue>, EvalError>,
+    /// Runs the program's function of that name: its parameters' values, its results.
+    pub call: &'a dyn Fn(&str, &[HostValue]) -> std::result::Result<Vec<HostValue>, EvalError>,
+    /// Gives a size symbol its value, from here on.
+    pub bind: &'a dyn Fn(&str, i64) -> std::result::Result<(), EvalError>,
 }
 
 /// Evaluates an op on the host.

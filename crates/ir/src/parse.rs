@@ -113,6 +113,7 @@ impl<'a> Parser<'_, 'a, '_> {
             "mutates" => OutputKind::Mutates(index(self.cursor)?),
             "aliases_param" => OutputKind::AliasesParam(index(self.cursor)?),
             "aliases_output" => OutputKind::AliasesOutput(index(self.cursor)?),
+            "result" => OutputKind::Result,
             it => {
                 return Err(self.cursor.error(from, format!("no kind of output is called `{it}`")));
             }

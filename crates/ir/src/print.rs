@@ -55,6 +55,7 @@ fn write_function(f: &mut String, function: &Function) -> fmt::Result {
             OutputKind::Mutates(it) => write!(f, "mutates({it}) ")?,
             OutputKind::AliasesParam(it) => write!(f, "aliases_param({it}) ")?,
             OutputKind::AliasesOutput(it) => write!(f, "aliases_output({it}) ")?,
+            OutputKind::Result => f.write_str("result ")?,
         }
         write_str(f, &output.name)?;
         writeln!(f, " {value} : {}", output.ty)?;

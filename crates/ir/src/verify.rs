@@ -49,7 +49,7 @@ impl<'a> Verifier<'a> {
         self.region(&body.root, "the function");
         for (i, output) in outputs.iter().enumerate() {
             let (index, limit) = match output.kind {
-                OutputKind::User => continue,
+                OutputKind::User | OutputKind::Result => continue,
                 OutputKind::Mutates(it) | OutputKind::AliasesParam(it) => (it, params.len()),
                 OutputKind::AliasesOutput(it) => (it, i),
             };

@@ -17,8 +17,8 @@ type Evaluated = Result<Vec<HostValue>, EvalError>;
 pub struct Oracle {
     /// Makes arguments from a seed: `interp::seeded_inputs`.
     pub inputs: fn(&Function, u64, &Sizes) -> Evaluated,
-    /// Evaluates a function: `interp::run`.
-    pub run: fn(&Function, &[HostValue], &Sizes) -> Evaluated,
+    /// Evaluates a function in a program: `interp::run_in`.
+    pub run: fn(&[Function], &Function, &[HostValue], &Sizes) -> Evaluated,
 }
 
 /// Arguments by parameter name, and the sizes they were made with.
@@ -119,7 +119,7 @@ impl Inputs {
             let value = value.ok_or_else(|| EvalError(format!("{name} is not known")))?;
             args.push(value.clone());
         }
-        (self.oracle.run)(function, &args, &case.sizes)
+        (self.oracle.run)(&unit.functions, function, &args, &case.sizes)
     }
 }
 

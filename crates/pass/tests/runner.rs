@@ -74,7 +74,7 @@ fn run(
     verify_each: bool,
     validate: bool,
 ) -> std::result::Result<Unit, Failure> {
-    let evaluate = Oracle { inputs: interp::seeded_inputs, run: interp::run }.lazily(0);
+    let evaluate = Oracle { inputs: interp::seeded_inputs, run: interp::run_in }.lazily(0);
     let target = Target::of_isa("avx2");
     let runner =
         Runner { target: &target, verify_each, evaluate: validate.then_some(&evaluate as _) };

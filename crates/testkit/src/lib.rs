@@ -36,4 +36,4 @@ pub use files::{Wrong, dialect_file, pass_file, rules_file};
 use pass::Oracle;
 
 /// The interpreter.
-pub const ORACLE: Oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run };
+pub const ORACLE: Oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };

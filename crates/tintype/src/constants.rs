@@ -164,7 +164,10 @@ fn no_tensor(name: &str) -> Failure {
 fn is_written(functional: &Function, name: &str) -> bool {
     functional.outputs.iter().any(|it| match it.kind {
         OutputKind::Mutates(i) => functional.params.get(i).is_some_and(|it| it.name == name),
-        OutputKind::User | OutputKind::AliasesParam(_) | OutputKind::AliasesOutput(_) => false,
+        OutputKind::User
+        | OutputKind::Result
+        | OutputKind::AliasesParam(_)
+        | OutputKind::AliasesOutput(_) => false,
     })
 }
 

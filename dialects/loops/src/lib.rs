@@ -14,12 +14,14 @@
 //! its outputs. So equal kernels are equal regions, whatever their operands are called.
 
 mod access;
+mod control;
 mod eval;
 mod infer;
 mod ops;
 mod pointwise;
 
 pub use access::{Lane, axis_facts, block_access, lane_access, linear_offset};
+pub use control::{AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
 pub use ops::*;
 pub use pointwise::{scalar, scalar_def};
 
@@ -34,5 +36,5 @@ pub const PARALLEL_WORK: i64 = 1 << 15;
 
 /// Every operation of the dialect.
 pub fn ops() -> Vec<OpRef> {
-    ops::OPS.iter().chain(pointwise::ops::OPS).map(|it| it()).collect()
+    ops::OPS.iter().chain(control::OPS).chain(pointwise::ops::OPS).map(|it| it()).collect()
 }

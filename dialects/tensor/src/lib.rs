@@ -7,12 +7,14 @@
 //! Every operator has inference (its one typing rule), effects and an evaluator. An operator's
 //! numbered constraints (`C1`) are what its inference checks, and its messages name them.
 
+mod control;
 mod eval;
 mod infer;
 mod ops;
 mod pointwise;
 mod shape;
 
+pub use control::{AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
 pub use ops::*;
 pub use pointwise::{pointwise, pointwise_def};
 pub use shape::{broadcast, contiguous_dims, normalize_dim, same_shape};
@@ -21,5 +23,5 @@ use ir::OpRef;
 
 /// Every operator of the dialect.
 pub fn ops() -> Vec<OpRef> {
-    ops::OPS.iter().chain(pointwise::ops::OPS).map(|it| it()).collect()
+    ops::OPS.iter().chain(control::OPS).chain(pointwise::ops::OPS).map(|it| it()).collect()
 }

@@ -141,7 +141,7 @@ impl<'p> Importer<'p> {
                     _ => String::new(),
                 };
                 let ty = making.builder.ty(value).clone();
-                outputs.push(Output { name, kind: OutputKind::User, ty });
+                outputs.push(Output { name, kind: OutputKind::Result, ty });
                 yields.push(value);
             }
         }

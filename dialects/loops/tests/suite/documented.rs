@@ -28,7 +28,8 @@ fn documented_examples_read_print_and_evaluate() {
         for size in [1, 3] {
             let sizes = BTreeMap::from([("s0".to_owned(), size)]);
             let args = interp::seeded_inputs(&function, 7, &sizes).unwrap();
-            interp::run(&function, &args, &sizes).unwrap_or_else(|it| panic!("{it}\n{whole}"));
+            interp::run_in(&bodies(), &function, &args, &sizes)
+                .unwrap_or_else(|it| panic!("{it}\n{whole}"));
         }
     }
     assert!(7 <= found, "{found} examples");
@@ -47,4 +48,43 @@ fn scalar_operations_stand_where_their_function_says() {
         assert_eq!(def.0.name, format!("loops.{}", function.name()));
         assert_eq!(def.0.scalar, Some(*function));
     }
+}
+
+/// What the examples of control flow call.
+fn bodies() -> Vec<ir::Function> {
+    let text = r#"
+func @keep {
+  %0 = param user "x" : f32[4]<1>
+  output result "y" %0 : f32[4]<1>
+}
+
+func @double {
+  %0 = param user "x" : f32[4]<1>
+  %1 = loops.kernel [%0] {axes = ["i0"], extents = [4], outs = [type(f32[4]<1>)], parallel = 0} : f32[4]<1> {
+    ^ %2 : f32[4]<1>, %3 : f32[4]<1>
+    %4 = loops.load %2, [], _ {at = [i0]} : f32
+    %5 = loops.add %4, %4 : f32
+    loops.store %3, %5, [], _ {at = [i0], mode = "set"}
+  }
+  output result "y" %1 : f32[4]<1>
+}
+
+func @never {
+  %0 = param user "x" : f32[4]<1>
+  %1 = loops.kernel [] {axes = [], extents = [], outs = [type(bool[]<>)], parallel = 0} : bool[]<> {
+    ^ %2 : bool[]<>
+    %3 = loops.const {value = false, dtype = !bool} : bool
+    loops.store %2, %3, [], _ {at = [], mode = "set"}
+  }
+  output result "y" %1 : bool[]<>
+}
+
+func @add {
+  %0 = param user "c" : f32[4]<1>
+  %1 = param user "x" : f32[4]<1>
+  output result "c" %1 : f32[4]<1>
+  output result "y" %0 : f32[4]<1>
+}
+"#;
+    ir::parse_module("bodies", text, &loops::ops()).unwrap_or_else(|it| panic!("{it}"))
 }

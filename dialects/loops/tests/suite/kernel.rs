@@ -329,6 +329,8 @@ fn a_store_on_its_own_writes_to_its_cell() {
         operands: &operands,
         size: &|it| Ok(it.as_int().unwrap()),
         run: &|_, _, _| panic!("a store has no region"),
+        call: &|_, _| panic!("a store calls nothing"),
+        bind: &|_, _| panic!("a store binds nothing"),
     });
     assert!(results.unwrap().is_empty());
     assert_same(&cell.lock().unwrap(), &f32s(&[3], &[0.0, 6.0, 2.0]));

@@ -53,7 +53,8 @@ fn documented_examples_read_print_and_evaluate() {
         for size in [1, 3] {
             let sizes = BTreeMap::from([("s0".to_owned(), size)]);
             let args = interp::seeded_inputs(&function, 7, &sizes).unwrap();
-            interp::run(&function, &args, &sizes).unwrap_or_else(|it| panic!("{it}\n{whole}"));
+            interp::run_in(&bodies(), &function, &args, &sizes)
+                .unwrap_or_else(|it| panic!("{it}\n{whole}"));
         }
     }
 }
@@ -65,4 +66,34 @@ fn element_wise_operators_stand_where_their_function_says() {
         assert_eq!(def.0.name, format!("tensor.{}", function.name()));
         assert_eq!(def.0.scalar, Some(*function));
     }
+}
+
+/// What the examples of control flow call.
+fn bodies() -> Vec<ir::Function> {
+    let text = r#"
+func @keep {
+  %0 = param user "x" : f32[4]
+  output result "y" %0 : f32[4]
+}
+
+func @double {
+  %0 = param user "x" : f32[4]
+  %1 = tensor.add %0, %0 : f32[4]
+  output result "y" %1 : f32[4]
+}
+
+func @never {
+  %0 = param user "x" : f32[4]
+  %1 = tensor.full {value = false, shape = [], dtype = !bool} : bool[]
+  output result "y" %1 : bool[]
+}
+
+func @add {
+  %0 = param user "c" : f32[4]
+  %1 = param user "x" : f32[4]
+  output result "c" %1 : f32[4]
+  output result "y" %0 : f32[4]
+}
+"#;
+    ir::parse_module("bodies", text, &tensor::ops()).unwrap_or_else(|it| panic!("{it}"))
 }
