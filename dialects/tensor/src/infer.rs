@@ -8,8 +8,8 @@ use sym::{Answer, Expr};
 use crate::{
     ops::{
         ArgReduce, ArgWindow, Bitcast, Cast, Concat, Expand, Flip, Full, Gather, Index,
-        IndexUpdate, Iota, Literal, Pad, Permute, Reduce, ReduceWindow, Reshape, Scan, Scatter,
-        Size, Slice, SliceUpdate, Sort, Strided,
+        IndexUpdate, Iota, Literal, Nonzero, Pad, Permute, Reduce, ReduceWindow, Reshape, Scan,
+        Scatter, Size, Slice, SliceUpdate, Sort, Strided,
     },
     shape::{same_shape, same_size},
 };
@@ -508,6 +508,12 @@ pub(crate) fn sort(view: View<'_>) -> Types {
     ordered(view, x.dtype)?;
     dim(view, it.dim(), x.rank())?;
     Ok(vec![Type::tensor(x.dtype, x.shape.clone()), Type::tensor(DType::I64, x.shape)])
+}
+
+pub(crate) fn nonzero(view: View<'_>) -> Types {
+    let x = plain(view, Nonzero(view).x())?;
+    let shape = vec![x.numel(), Expr::int(x.rank() as i64)];
+    Ok(vec![Type::tensor(DType::I64, shape), Type::tensor(DType::I64, Vec::new())])
 }
 
 pub(crate) fn strided(view: View<'_>) -> Types {

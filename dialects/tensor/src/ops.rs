@@ -336,6 +336,17 @@ ir::dialect! { tensor;
         infer: infer::sort, effects: Effects::Pure, eval: Some(eval::index::sort),
     }
 
+    /// The places of the elements that are not zero, one per row, in row-major order; and how many
+    /// there are. Rows past that number are zero.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : bool[3, s0]
+    /// %1, %2 = tensor.nonzero %0 : i64[3*s0, 2], i64[]
+    /// ```
+    op Nonzero = "nonzero" ([x]) {} {
+        infer: infer::nonzero, effects: Effects::Pure, eval: Some(eval::index::nonzero),
+    }
+
     /// The elements at `offset + Σ index·stride` of the operand's row-major elements.
     /// C1: strides are not negative, and what is taken lies within the operand, as far as is known.
     ///

@@ -2,7 +2,10 @@
 
 use aten::{Schema, Slot};
 use diag::{Diag, codes};
-use ir::{Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, Type, ValueId};
+use ir::{
+    Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, Type, ValueId,
+    scalar::ScalarFn,
+};
 use rustc_hash::FxHashMap;
 use sym::{Answer, Expr, Facts};
 
@@ -264,27 +267,43 @@ impl<'r, 'a> Cx<'r, 'a> {
         self.op.results as usize
     }
 
-    /// The places where a mask holds, one per row. Their number is `count`, a symbol that this
-    /// defines.
+    /// The places where a mask holds, one per row. Their number is `count`, which is checked
+    /// where it is not a symbol that this defines.
     pub(crate) fn nonzero(&mut self, mask: ValueId, count: &Expr) -> Result<ValueId> {
-        let shape = vec![count.clone(), Expr::int(self.rank(mask) as i64)];
-        let def = aten::lookup("nonzero").ok_or_else(|| self.error("there is no `nonzero`"))?;
-        let stated = Some(vec![Type::tensor(DType::I64, shape)]);
-        let made = self.rw.new.push_stated(def, [mask.into()], Vec::new(), stated)?;
-        Ok(made[0])
+        let made = tensor::Nonzero::build(&mut self.rw.new, mask)?;
+        self.bind_size(count, |_| Ok(made[1]))?;
+        let (start, step) = (vec![Expr::int(0); 2], vec![1; 2]);
+        let size = vec![count.clone(), Expr::int(self.rank(mask) as i64)];
+        self.build(|make| tensor::Slice::build(make, made[0], start, size, step))
     }
 
-    /// Defines a size that data decides, where it is a symbol, as the number that `f` computes.
+    /// Says that a size that data decides is the number that `f` computes: it defines the size,
+    /// where that is a symbol nothing has defined so far, and is compared with it elsewhere.
     pub(crate) fn bind_size(
         &mut self,
         size: &Expr,
         f: impl FnOnce(&mut Self) -> Result<ValueId>,
     ) -> Result<()> {
-        let Some(symbol) = size.as_sym().filter(|it| it.starts_with('u')) else { return Ok(()) };
-        let symbol = symbol.to_owned();
         let value = f(self)?;
-        aten::BindSymbol::build(&mut self.rw.new, value, symbol)?;
+        let unbound = size.as_sym().filter(|it| it.starts_with('u') && !self.is_bound(it));
+        if let Some(symbol) = unbound {
+            tensor::BindSymbol::build(&mut self.rw.new, value, symbol.to_owned())?;
+            return Ok(());
+        }
+        let made = tensor::Size::build(&mut self.rw.new, size.clone(), DType::I64)?;
+        let equal = self.zip(ScalarFn::Eq, value, made[0])?;
+        let message = format!("{}: the result has another size than {size}", self.op.def.0.name);
+        tensor::AssertTensor::build(&mut self.rw.new, equal, message)?;
         Ok(())
+    }
+
+    /// Whether the symbol was defined by data already.
+    fn is_bound(&self, symbol: &str) -> bool {
+        let (types, facts) = (self.rw.new.types(), self.facts());
+        self.rw.new.current_ops().iter().any(|op| {
+            let view = ir::View { types, facts, op };
+            tensor::BindSymbol::of(view).is_some_and(|it| it.symbol() == symbol)
+        })
     }
 
     /// Whether anything reads a result.

@@ -4,9 +4,10 @@
 //! Type promotion is in `promote`, broadcasting in `emit`, both once. What a rule gives is
 //! compared with what the exporter recorded: another dtype or size is an error that names the node.
 //!
-//! Operators without a rule are reported all at once, each kind with its count. What has no
-//! counterpart in `tensor` stays: control flow, assertions, results that are no tensors.
+//! Operators without a rule are reported all at once, each kind with its count. Results that are
+//! no tensors have no counterpart in `tensor` and stay. Control flow is in [`control`].
 
+mod control;
 mod cx;
 mod emit;
 mod rules;
@@ -22,15 +23,7 @@ use crate::Kinds;
 use cx::Cx;
 
 /// Operators that have no counterpart in `tensor` and stay.
-pub const KEPT: &[&str] = &[
-    "aten.assert_tensor",
-    "aten.bind_symbol",
-    "aten.cond",
-    "aten.make_none",
-    "aten.nonzero",
-    "aten.subgraph",
-    "aten.while_loop",
-];
+pub const KEPT: &[&str] = &["aten.make_none"];
 
 /// What may remain.
 pub static LOWERED: Legality = Legality::only(&["tensor"]).allow(KEPT);
@@ -132,13 +125,21 @@ impl<'a> Decompose<'a> {
         }
         let name = op.def.0.name;
         let rule = name.strip_prefix("aten.").and_then(rules::find);
-        if rule.is_none() && !KEPT.contains(&name) {
+        let is_control = control::is_control(op);
+        if rule.is_none() && !is_control && !KEPT.contains(&name) {
             self.unsupported.count(name, op.origin);
             return;
         }
         let ready = |it: ValueId| self.rw.try_get(it).is_some() || self.numbers.contains_key(&it);
         if !op.operands().all(ready) {
             // Whoever should have made the operand was reported.
+            return;
+        }
+        if is_control {
+            op.operands().for_each(|it| self.settle(it));
+            if let Err(it) = control::lower(&mut self.rw, op) {
+                self.diags.push(self.named(op, it));
+            }
             return;
         }
         let (Some(rule), Some(schema)) = (rule, aten::schema(op.def)) else {

@@ -5,6 +5,7 @@ use sym::Expr;
 use tensor::Concat;
 
 use super::{
+    control::is_of_inputs,
     graph::Graph,
     index::{Access, Emitter, Known, Slot, accesses, read_access},
     layout::memory_order,
@@ -76,13 +77,13 @@ impl<'a> Lower<'a> {
             let new = self.builder.param(ty);
             self.set_buffer(*value, new);
         }
-        // Assertions are about sizes, which are known before any kernel runs.
+        // Most assertions are about sizes that are known before any kernel runs.
         for op in old.body.ops() {
-            if let Some(it) = tensor::Assert::of(self.graph.view(op)) {
+            if let Some(it) = tensor::Assert::of(self.graph.view(op))
+                && is_of_inputs(self.graph, it)
+            {
                 self.builder.origin = op.origin;
                 loops::Assert::build(&mut self.builder, it.cond(), it.message())?;
-            } else if op.results == 0 {
-                return Err(super::index::unsupported(self.graph.view(op)));
             }
         }
         for item in std::mem::take(&mut self.plan.items) {
@@ -90,6 +91,7 @@ impl<'a> Lower<'a> {
                 Item::Group(Group { members, rows, .. }) => self.kernel(&members, rows)?,
                 Item::Structured { value, root } => self.structured(value, root)?,
                 Item::Single(value) => self.single(value)?,
+                Item::Statement(index) => self.statement(index)?,
             }
         }
         let mut taken: Vec<ValueId> = Vec::new();

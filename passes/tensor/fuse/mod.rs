@@ -7,8 +7,9 @@
 //! Reading order: [`plan`] (what gets memory, what is computed together), [`index`] (from a value
 //! at a place to loads and arithmetic), [`lower`] (kernels), [`structured`] (products,
 //! convolutions, attention), [`roots`] and [`sequential`] (loops inside an element, loops in
-//! order), [`layout`] (strides).
+//! order), [`control`] (what stands between kernels), [`layout`] (strides).
 
+mod control;
 mod graph;
 mod index;
 mod layout;
@@ -46,6 +47,14 @@ fn lower(function: &Function) -> ir::Result<Function> {
     if let Some(op) = function.body.ops().iter().find(|it| it.def.0.dialect() != "tensor") {
         return Err(index::unsupported(ir::View::of(&function.body, &function.facts, op)));
     }
+    let dense;
+    let function = match function.is_subgraph() {
+        true => {
+            dense = control::with_dense_boundary(function);
+            &dense
+        }
+        false => function,
+    };
     let graph = graph::Graph::new(function);
     let plan = plan::Plan::new(&graph);
     lower::Lower::new(&graph, plan).run()

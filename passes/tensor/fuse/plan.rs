@@ -13,6 +13,7 @@ use sym::{Answer, Expr};
 use tensor::{ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Reduce, Sort};
 
 use super::{
+    control::is_statement,
     graph::Graph,
     index::{Access, accesses, read_access},
 };
@@ -52,6 +53,8 @@ pub(super) enum Item {
     },
     /// Anything that is its own kernel: attention, sort, scan, scatter.
     Single(ValueId),
+    /// What stands between kernels: the op of that index.
+    Statement(usize),
 }
 
 impl Item {
@@ -62,6 +65,7 @@ impl Item {
             Item::Group(it) => it.members.iter().map(|it| at(it.value)).max().unwrap_or(0),
             Item::Structured { value: _, root } => at(*root),
             Item::Single(it) => at(*it),
+            Item::Statement(index) => *index,
         }
     }
 }
@@ -203,7 +207,7 @@ impl Plan {
                         && graph
                             .readers(*it)
                             .iter()
-                            .all(|r| *r <= i && fed.contains(&ops[*r].result())))
+                            .all(|r| *r <= i && ops[*r].results().all(|it| fed.contains(&it))))
             };
             if fed.iter().all(inside) {
                 best = (result, fed.len());
@@ -263,15 +267,20 @@ impl Plan {
         let mut items = Vec::new();
         // What each stored value made so far reads.
         let mut reads: Vec<(ValueId, Vec<ValueId>)> = Vec::new();
-        for op in graph.function.body.ops() {
+        for (index, op) in graph.function.body.ops().iter().enumerate() {
+            let mut own = Vec::new();
+            op.operands().for_each(|it| self.stored_reads(graph, it, &mut own));
+            own.sort_unstable();
+            own.dedup();
+            if is_statement(op) {
+                items.push(Item::Statement(index));
+                reads.push((op.first_result, own));
+                continue;
+            }
             for value in op.results() {
                 if !self.is_stored(value) {
                     continue;
                 }
-                let mut own = Vec::new();
-                op.operands().for_each(|it| self.stored_reads(graph, it, &mut own));
-                own.sort_unstable();
-                own.dedup();
                 if let Some((value, root)) = structured.iter().find(|it| it.1 == value) {
                     items.push(Item::Structured { value: *value, root: *root });
                 } else if is_single(op) {
@@ -281,7 +290,7 @@ impl Plan {
                 } else {
                     self.join_or_found(graph, op, value, &own, &reads, &mut groups);
                 }
-                reads.push((value, own));
+                reads.push((value, own.clone()));
             }
         }
         items.extend(groups.into_iter().map(Item::Group));
@@ -500,6 +509,7 @@ fn is_single(op: &Op) -> bool {
     matches!(
         op.def.0.name,
         "tensor.attention"
+            | "tensor.nonzero"
             | "tensor.sort"
             | "tensor.scan"
             | "tensor.scatter"
@@ -528,6 +538,10 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
             op.results().for_each(|it| stored[it.index()] = true);
         }
         let mut whole: Vec<ValueId> = Vec::new();
+        if is_statement(op) {
+            op.results().for_each(|it| stored[it.index()] = true);
+            whole.extend(op.operands());
+        }
         if let Some(it) = Index::of(view) {
             whole.push(it.x());
         } else if let Some(it) = Gather::of(view) {

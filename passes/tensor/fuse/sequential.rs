@@ -2,9 +2,10 @@
 
 use ir::{Arg, AttrTy, DType, Number, Result, ValueId, View, scalar::ScalarFn};
 use sym::Expr;
-use tensor::{IndexUpdate, Scan, Scatter};
+use tensor::{IndexUpdate, Nonzero, Scan, Scatter};
 
 use super::{
+    graph::unravel,
     index::{Emitter, unsupported},
     lower::in_loop,
 };
@@ -60,6 +61,41 @@ pub(super) fn scan(
     let attrs = vec!["r0".to_owned().to_attr(), along[0].1.clone().to_attr()];
     emitter.builder.push(loops::Fold::def(), [Arg::from(vec![start])], attrs)?;
     Ok(axes.into_iter().unzip())
+}
+
+/// The places that are not zero, one after the other, and how many there are.
+pub(super) fn nonzero(emitter: &mut Emitter<'_, '_, '_>, it: Nonzero<'_>) -> Result<Axes> {
+    let graph = emitter.graph;
+    let (x, mut results) = (it.x(), it.0.op.results());
+    let (Some(places), Some(count)) = (results.next(), results.next()) else {
+        return Err(unsupported(it.0));
+    };
+    let total = graph.shape(places)[0].clone();
+    let axes = vec![("r0".to_owned(), total.clone())];
+    let start = emitter.constant(Number::Int(Expr::int(0)), DType::I64)?;
+    let outside = emitter.facts.clone();
+    emitter.facts = loops::axis_facts(&outside, &axes);
+    let at = unravel(&Expr::sym("r0"), graph.shape(x), &emitter.facts);
+    let next = emitter.scoped(|me| {
+        let before = me.builder.param(ir::Type::Scalar(DType::I64));
+        let element = me.read(x, &at, None)?;
+        let holds = me.cast(element, DType::Bool)?;
+        let args = [before.into(), Some(holds).into()];
+        let row = me.builder.push1(loops::Bound::def(), args, vec![total.clone().to_attr()])?;
+        for (i, index) in at.iter().enumerate() {
+            let index = me.index(index.clone(), DType::I64)?;
+            let to = vec![Expr::sym("d0"), Expr::int(i as i64)];
+            me.store(places, index, to, vec![row], Some(holds), "set")?;
+        }
+        let step = me.cast(holds, DType::I64)?;
+        me.apply(ScalarFn::Add, &[before, step])
+    })?;
+    emitter.facts = outside;
+    emitter.builder.end_region(vec![next]);
+    let attrs = vec!["r0".to_owned().to_attr(), total.to_attr()];
+    let found = emitter.builder.push1(loops::Fold::def(), [Arg::from(vec![start])], attrs)?;
+    emitter.store(count, found, Vec::new(), Vec::new(), None, "set")?;
+    Ok((Vec::new(), Vec::new()))
 }
 
 /// First all elements are copied, then one after the other is written.

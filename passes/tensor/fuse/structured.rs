@@ -374,26 +374,39 @@ impl Lower<'_> {
             .iter()
             .map(|it| self.buffer(*it).expect("kernels come in the order of what they read"))
             .collect();
-        let ty = self.returned_type(value).unwrap_or_else(|| {
-            TensorType::contiguous(graph.dtype(value), graph.shape(value).to_vec())
-        });
+        let types: Vec<TensorType> = view
+            .op
+            .results()
+            .map(|it| {
+                self.returned_type(it).unwrap_or_else(|| {
+                    TensorType::contiguous(graph.dtype(it), graph.shape(it).to_vec())
+                })
+            })
+            .collect();
         self.builder.begin_region();
         let mut slots = Vec::new();
         for (value, buffer) in inputs.iter().zip(&buffers) {
             let ty = self.builder.ty(*buffer).clone();
             slots.push(Slot { value: *value, param: self.builder.param(ty) });
         }
-        slots.push(Slot { value, param: self.builder.param(Type::Tensor(ty.clone())) });
+        for (value, ty) in view.op.results().zip(&types) {
+            slots.push(Slot { value, param: self.builder.param(Type::Tensor(ty.clone())) });
+        }
         let mut emitter = Emitter::new(graph, &self.plan, &mut self.builder, graph.facts.clone());
         emitter.slots = slots;
-        let (axes, extents) = match tensor::Scan::of(view) {
-            Some(it) => super::sequential::scan(&mut emitter, it, value)?,
-            None => super::sequential::scatter(&mut emitter, view, value)?,
+        let (axes, extents) = if let Some(it) = tensor::Scan::of(view) {
+            super::sequential::scan(&mut emitter, it, value)?
+        } else if let Some(it) = tensor::Nonzero::of(view) {
+            super::sequential::nonzero(&mut emitter, it)?
+        } else {
+            super::sequential::scatter(&mut emitter, view, value)?
         };
         self.builder.end_region(Vec::new());
-        let attrs = kernel_attrs(axes, extents, &[ty]);
-        let result = self.builder.push1(loops::Kernel::def(), [Arg::from(buffers)], attrs)?;
-        self.set_buffer(value, result);
+        let attrs = kernel_attrs(axes, extents, &types);
+        let made = self.builder.push(loops::Kernel::def(), [Arg::from(buffers)], attrs)?;
+        for (old, new) in view.op.results().zip(made) {
+            self.set_buffer(old, new);
+        }
         Ok(())
     }
 }

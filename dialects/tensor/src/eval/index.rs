@@ -233,6 +233,28 @@ fn order(a: Elem, b: Elem) -> Ordering {
     }
 }
 
+pub(crate) fn nonzero(cx: &EvalCx<'_>) -> Eval {
+    let x = tensor(cx, 0)?;
+    let (shape, strides) = (extents(&x), x.strides());
+    let mut places = Vec::with_capacity(x.numel() * shape.len() * DType::I64.size());
+    let mut count: i64 = 0;
+    for (i, _) in x.elems().enumerate().filter(|it| it.1.is_true()) {
+        for (size, stride) in shape.iter().zip(&strides) {
+            store(DType::I64, Elem::Int((i / stride % size) as i128), &mut places);
+        }
+        count += 1;
+    }
+    places.resize(x.numel() * shape.len() * DType::I64.size(), 0);
+    let rows = i64::try_from(x.numel()).unwrap_or(i64::MAX);
+    let places = HostTensor {
+        dtype: DType::I64,
+        shape: vec![rows, shape.len() as i64],
+        bytes: places.into(),
+    };
+    let count = HostTensor::from_elems(DType::I64, Vec::new(), [Elem::Int(count.into())]);
+    Ok(vec![HostValue::Tensor(places), HostValue::Tensor(count)])
+}
+
 pub(crate) fn sort(cx: &EvalCx<'_>) -> Eval {
     let (x, it) = (tensor(cx, 0)?, Sort(cx.view));
     let shape = extents(&x);

@@ -1,0 +1,106 @@
+//! Statements between kernels: control flow, symbols that data defines, and assertions.
+//!
+//! Each stands where it stood among the operators: what it reads is in memory by then, and what
+//! depends on it comes after.
+
+use ir::{AttrTy, Function, Op, Result, TensorType, Type, ValueId};
+use tensor::{Assert, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
+
+use super::{graph::Graph, lower::Lower};
+
+/// Whether the op is a statement of its own.
+pub(super) fn is_statement(op: &Op) -> bool {
+    let names = ["tensor.cond", "tensor.while", "tensor.subgraph", "tensor.scan_over"];
+    op.results == 0 || names.contains(&op.def.0.name)
+}
+
+/// Whether an assertion is about sizes that are known before any kernel runs.
+pub(super) fn is_of_inputs(graph: &Graph<'_>, it: Assert<'_>) -> bool {
+    let symbols = it.cond().symbols();
+    !graph.function.body.ops().iter().any(|op| {
+        let bound = BindSymbol::of(graph.view(op));
+        bound.is_some_and(|it| symbols.contains(it.symbol().as_str()))
+    })
+}
+
+/// A body of control flow with dense operands and results, as those who call it expect.
+pub(super) fn with_dense_boundary(function: &Function) -> Function {
+    let dense = |ty: &Type| match ty {
+        Type::Tensor(it) => Type::Tensor(TensorType::contiguous(it.dtype, it.shape.clone())),
+        it => it.clone(),
+    };
+    let mut res = function.clone();
+    for param in &function.body.root.params {
+        res.body.types[param.index()] = dense(function.body.ty(*param));
+    }
+    for output in &mut res.outputs {
+        output.ty = dense(&output.ty);
+    }
+    res
+}
+
+impl Lower<'_> {
+    /// The tensor that holds a value, dense and row-major: a copy if it lies otherwise.
+    fn dense(&mut self, value: ValueId) -> Result<ValueId> {
+        let buffer = self.need(value)?;
+        let shape = self.graph.shape(value).to_vec();
+        let ty = TensorType::contiguous(self.graph.dtype(value), shape);
+        match *self.builder.ty(buffer) == Type::Tensor(ty.clone()) {
+            true => Ok(buffer),
+            false => self.copy(buffer, ty),
+        }
+    }
+
+    fn all_dense(&mut self, values: Vec<ValueId>) -> Result<Vec<ValueId>> {
+        values.into_iter().map(|it| self.dense(it)).collect()
+    }
+
+    /// The statement itself; its results are dense.
+    pub(super) fn statement(&mut self, index: usize) -> Result<()> {
+        let graph = self.graph;
+        let Some(op) = graph.function.body.ops().get(index) else { return Ok(()) };
+        self.builder.origin = op.origin;
+        let view = graph.view(op);
+        let dense = |it| TensorType::contiguous(graph.dtype(it), graph.shape(it).to_vec());
+        let outs: Vec<Type> = op.results().map(|it| Type::Tensor(dense(it))).collect();
+        let outs = outs.to_attr();
+        let results = if let Some(it) = Assert::of(view) {
+            if !is_of_inputs(graph, it) {
+                loops::Assert::build(&mut self.builder, it.cond(), it.message())?;
+            }
+            Vec::new()
+        } else if let Some(it) = AssertTensor::of(view) {
+            let x = self.dense(it.x())?;
+            loops::AssertTensor::build(&mut self.builder, x, it.message())?;
+            Vec::new()
+        } else if let Some(it) = BindSymbol::of(view) {
+            let x = self.dense(it.x())?;
+            loops::BindSymbol::build(&mut self.builder, x, it.symbol())?;
+            Vec::new()
+        } else if let Some(it) = Cond::of(view) {
+            let pred = it.pred().map(|it| self.dense(it)).transpose()?;
+            let operands = self.all_dense(it.operands())?;
+            let (cond, then, otherwise) = (it.cond(), it.then(), it.otherwise());
+            loops::Cond::build(&mut self.builder, pred, operands, cond, then, otherwise, outs)?
+        } else if let Some(it) = While::of(view) {
+            let carried = self.all_dense(it.carried())?;
+            let extra = self.all_dense(it.extra())?;
+            let (cond, body) = (it.cond(), it.body());
+            loops::While::build(&mut self.builder, carried, extra, cond, body, outs)?
+        } else if let Some(it) = Subgraph::of(view) {
+            let operands = self.all_dense(it.operands())?;
+            loops::Subgraph::build(&mut self.builder, operands, it.body(), outs)?
+        } else if let Some(it) = ScanOver::of(view) {
+            let (init, xs) = (self.all_dense(it.init())?, self.all_dense(it.xs())?);
+            let extra = self.all_dense(it.extra())?;
+            let (length, body) = (it.length(), it.body());
+            loops::ScanOver::build(&mut self.builder, init, xs, extra, length, body, outs)?
+        } else {
+            return Err(super::index::unsupported(view));
+        };
+        for (old, new) in op.results().zip(results) {
+            self.set_buffer(old, new);
+        }
+        Ok(())
+    }
+}
