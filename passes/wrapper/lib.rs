@@ -3,6 +3,8 @@
 
 use pass::PassDef;
 
+pub mod arena;
+
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;
 
