@@ -4,6 +4,7 @@
 use pass::PassDef;
 
 pub mod arena;
+mod lives;
 
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;
