@@ -3,6 +3,9 @@
 
 use pass::PassDef;
 
+pub mod arena;
+mod lives;
+
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;
 

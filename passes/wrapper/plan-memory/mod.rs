@@ -1,19 +1,17 @@
 //! Memory planning: every intermediate tensor gets a place in one arena.
 //!
-//! A tensor lives from the call that writes it to the last statement that reads it or a view of
-//! it. Tensors whose lives overlap get places that do not. Known sizes are placed first-fit, the
-//! largest first; sizes that are expressions share a place only if one is proven to fit into the
-//! place of another for every size in range.
+//! Tensors whose lives overlap get places that do not. Known sizes are placed by an exact search;
+//! sizes that are expressions in an order that keeps them apart at every size.
 
 mod place;
 
 use diag::Diag;
-use ir::{Arg, Builder, Function, Result, Type, ValueId, View as OpView};
+use ir::{Arg, Function, Op, Result, Rewriter, Type, ValueId};
 use pass::{PassCx, PassDef, Unit};
 use sym::Expr;
-use wrapper::{Alloc, Arena, Slice, View};
+use wrapper::{Arena, Slice};
 
-use self::place::Buffer;
+use crate::lives::Lives;
 
 /// The pass.
 pub(crate) static PLAN_MEMORY: PassDef = PassDef::new(
@@ -38,78 +36,74 @@ fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
 
 fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
     let body = &function.body;
-    let buffers = lives(function);
-    if buffers.is_empty() {
+    let roots = Lives::of(function).roots;
+    if roots.is_empty() {
         return Ok(function.clone());
     }
-    let placed = place::place(&buffers, &function.facts);
-    cx.count("tensors in the arena", buffers.len() as u64);
-    let mut builder = Builder::new(&function.facts);
-    let mut map: Vec<Option<ValueId>> = vec![None; body.types.len()];
-    for param in &body.root.params {
-        map[param.index()] = Some(builder.param(body.ty(*param).clone()));
+    let sizes: Vec<Expr> = roots.iter().map(|it| bytes(body.ty(it.value))).collect();
+    let placed = place::place(&roots, &sizes, &function.facts);
+    cx.count("tensors in the arena", roots.len() as u64);
+    let mut offsets: Vec<Option<Expr>> = vec![None; body.types.len()];
+    for (root, offset) in roots.iter().zip(placed.offsets) {
+        offsets[root.value.index()] = Some(offset);
     }
-    let mut arena = None;
+    let mut rewrite = Rewrite { it: Rewriter::new(function), offsets, arena: None };
     for op in body.ops() {
-        builder.origin = op.origin;
-        let view = OpView::of(body, &function.facts, op);
-        if let Some(it) = Alloc::of(view) {
-            let arena = match arena {
-                Some(it) => it,
-                None => {
-                    let made = Arena::build(&mut builder, placed.size.clone())?[0];
-                    arena = Some(made);
-                    made
-                }
-            };
-            let i = buffers.iter().position(|it| it.value == op.result());
-            let offset = i.map_or(Expr::int(0), |i| placed.offsets[i].clone());
-            let slice = Slice::build(&mut builder, arena, it.ty(), offset)?;
-            map[op.result().index()] = Some(slice[0]);
-            continue;
+        if rewrite.arena.is_none() && rewrite.needs_arena(op) {
+            rewrite.it.new.origin = op.origin;
+            rewrite.arena = Some(Arena::build(&mut rewrite.it.new, placed.size.clone())?[0]);
         }
-        let get = |it: ValueId| map[it.index()].expect("statements come in program order");
-        let args: Vec<Arg> = op.args.iter().map(|it| it.map(get)).collect();
-        let results = builder.push(op.def, args, op.attrs.clone())?;
-        for (old, new) in op.results().zip(results) {
-            map[old.index()] = Some(new);
-        }
+        rewrite.op(op)?;
     }
-    let yields = body
-        .root
-        .yields
-        .iter()
-        .map(|it| map[it.index()].expect("statements come in program order"))
-        .collect();
-    let mut res = function.clone();
-    res.body = ir::compact(&builder.finish(yields), &function.facts);
-    Ok(res)
+    Ok(rewrite.it.finish())
 }
 
-/// The tensors to place, in program order, with the statements between which each lives.
-fn lives(function: &Function) -> Vec<Buffer> {
-    let body = &function.body;
-    let mut res: Vec<Buffer> = Vec::new();
-    // For each value the tensor whose memory it is.
-    let mut owner: Vec<Option<usize>> = vec![None; body.types.len()];
-    for (at, op) in body.ops().iter().enumerate() {
-        let view = OpView::of(body, &function.facts, op);
-        for value in op.operands() {
-            if let Some(i) = owner[value.index()] {
-                res[i].end = at;
-                // An allocation stands before its first use; the life begins with that.
-                res[i].start.get_or_insert(at);
-            }
-        }
-        if let Some(it) = Alloc::of(view) {
-            let bytes = bytes(&it.ty());
-            owner[op.result().index()] = Some(res.len());
-            res.push(Buffer { value: op.result(), bytes, start: None, end: at });
-        } else if let Some(it) = View::of(view) {
-            owner[op.result().index()] = owner[it.x().index()];
-        }
+struct Rewrite<'a> {
+    it: Rewriter<'a>,
+    /// For each value the place it is given.
+    offsets: Vec<Option<Expr>>,
+    arena: Option<ValueId>,
+}
+
+impl<'a> Rewrite<'a> {
+    /// Whether the op, or one inside it, makes a tensor that has a place.
+    fn needs_arena(&self, op: &Op) -> bool {
+        let inside = || op.regions.iter().flat_map(|it| &it.ops).any(|it| self.needs_arena(it));
+        op.results().any(|it| self.offsets[it.index()].is_some()) || inside()
     }
-    res
+
+    fn op(&mut self, op: &'a Op) -> Result<()> {
+        let place = op.results().find_map(|it| self.offsets[it.index()].clone());
+        let (Some(offset), Some(arena)) = (place, self.arena) else {
+            return self.copy(op);
+        };
+        self.it.new.origin = op.origin;
+        let ty = self.it.old.body.ty(op.result()).clone();
+        let slice = Slice::build(&mut self.it.new, arena, ty, offset)?;
+        self.it.set(op.result(), slice[0]);
+        Ok(())
+    }
+
+    fn copy(&mut self, op: &'a Op) -> Result<()> {
+        if !self.needs_arena(op) {
+            return self.it.copy(op).map(drop);
+        }
+        for region in &op.regions {
+            self.it.new.begin_region();
+            for param in &region.params {
+                let new = self.it.new.param(self.it.old.body.ty(*param).clone());
+                self.it.set(*param, new);
+            }
+            region.ops.iter().try_for_each(|it| self.op(it))?;
+            let yields = region.yields.iter().map(|it| self.it.get(*it)).collect();
+            self.it.new.end_region(yields);
+        }
+        self.it.new.origin = op.origin;
+        let args: Vec<Arg> = op.args.iter().map(|it| it.map(|it| self.it.get(it))).collect();
+        let results = self.it.new.push(op.def, args, op.attrs.clone())?;
+        op.results().zip(results).for_each(|(old, new)| self.it.set(old, new));
+        Ok(())
+    }
 }
 
 /// The bytes a tensor takes, up to the next multiple of [`ALIGNMENT`]: from its first element to
