@@ -8,6 +8,7 @@ use std::{
 };
 
 use catalog::Phase;
+use db::Source;
 use diag::{Diag, codes};
 use emit::HostInfo;
 use ir::Function;
@@ -243,6 +244,30 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     clock.stop();
     report.times = clock.times;
     Ok(report)
+}
+
+/// Compiles a function to a library, as if it were the whole program of the archive that it is
+/// from: `opened`, which lies in `file`.
+pub(crate) fn compile_function(
+    options: &CompileOptions,
+    file: &Arc<import::Mapped>,
+    opened: &Opened<'_>,
+    function: &Function,
+) -> Result<(), Failure> {
+    let source =
+        Source::Module { name: "main".to_owned(), text: ir::print_function(function).into() };
+    let settings = Settings { target: target(&options.target_cpu), pipeline: None };
+    let session = Session::new(source, (Phase::Aten, Phase::Wrapper), &settings)?;
+    session.check(Phase::Wrapper)?;
+    let printed = Printed::new(&session, &options.input, opened)?;
+    let mut clock = Clock { progress: &|_| (), times: Vec::new(), running: None };
+    let evaluator = Evaluator::new(file, &opened.weights, printed.unit);
+    let output = options
+        .output
+        .as_deref()
+        .ok_or_else(|| Failure::new(&codes::USAGE, "a library needs a place"))?;
+    printed.build(&mut clock, options, output, &toolchain(options)?, evaluator)?;
+    Ok(())
 }
 
 /// A program as C++.
