@@ -19,7 +19,7 @@ mod infer;
 mod ops;
 mod pointwise;
 
-pub use access::{Lane, axis_facts, lane_access, linear_offset};
+pub use access::{Lane, axis_facts, lane_access, linear_offset, part_dtype, parts_type};
 pub use ops::*;
 pub use pointwise::{scalar, scalar_def};
 

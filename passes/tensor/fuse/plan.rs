@@ -523,6 +523,7 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
                     | "tensor.arg_window"
                     | "tensor.contract"
                     | "tensor.conv"
+                    | "tensor.complex"
             );
         if own_kernel {
             op.results().for_each(|it| stored[it.index()] = true);
@@ -532,6 +533,8 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
             whole.push(it.x());
         } else if let Some(it) = Gather::of(view) {
             whole.push(it.x());
+        } else if matches!(op.def.0.name, "tensor.real" | "tensor.imag") {
+            whole.push(view.operand("x"));
         } else if let Some(it) = Sort::of(view) {
             whole.push(it.x());
         } else if let Some(it) = Attention::of(view) {
