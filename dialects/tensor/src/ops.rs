@@ -336,6 +336,20 @@ ir::dialect! { tensor;
         infer: infer::sort, effects: Effects::Pure, eval: Some(eval::index::sort),
     }
 
+    /// Factors of a batch of matrices, or solutions with them: `kind` is `lu`, `cholesky`, `qr`,
+    /// `reflect`, `solve_lower`, `solve_upper`, `eigh` or `svd`, as [`ir::linalg::Factor`] says.
+    /// If `checked`, a matrix that has no inverse (`lu`) or is not positive definite (`cholesky`)
+    /// is an error.
+    /// C1: dtypes are float32 or float64. C2: matrices have the shapes that the kind asks for.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[2, 3, 3]
+    /// %1, %2, %3 = tensor.linalg [%0] {kind = "lu", checked = true} : f32[2, 3, 3], i32[2, 3], i32[2]
+    /// ```
+    op Linalg = "linalg" (many [xs]) { kind: Str, checked: Bool } {
+        infer: infer::linalg, effects: Effects::Pure, may_trap: true, eval: Some(eval::linalg),
+    }
+
     /// The elements at `offset + Σ index·stride` of the operand's row-major elements.
     /// C1: strides are not negative, and what is taken lies within the operand, as far as is known.
     ///

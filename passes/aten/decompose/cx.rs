@@ -292,6 +292,13 @@ impl<'r, 'a> Cx<'r, 'a> {
         self.op.results().nth(index).is_some_and(|it| self.uses[it.index()] != 0)
     }
 
+    /// Whether an operator of that name reads a result.
+    pub(crate) fn is_read_by(&self, index: usize, name: &str) -> bool {
+        let Some(value) = self.op.results().nth(index) else { return false };
+        let reads = |op: &Op| op.def.0.name == name && op.operands().any(|it| it == value);
+        self.rw.old.body.ops().iter().any(reads)
+    }
+
     /// Start and step of a vector that counts.
     pub(crate) fn iota_of(&self, value: ValueId) -> Option<(Number, Number)> {
         let ops = self.rw.new.current_ops();

@@ -10,7 +10,7 @@
 
 use ir::{DType, Op, ValueId};
 use sym::{Answer, Expr};
-use tensor::{ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Reduce, Sort};
+use tensor::{ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Linalg, Reduce, Sort};
 
 use super::{
     graph::Graph,
@@ -501,6 +501,7 @@ fn is_single(op: &Op) -> bool {
         op.def.0.name,
         "tensor.attention"
             | "tensor.sort"
+            | "tensor.linalg"
             | "tensor.scan"
             | "tensor.scatter"
             | "tensor.index_update"
@@ -537,6 +538,8 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
             whole.push(view.operand("x"));
         } else if let Some(it) = Sort::of(view) {
             whole.push(it.x());
+        } else if let Some(it) = Linalg::of(view) {
+            whole.extend(it.xs());
         } else if let Some(it) = Attention::of(view) {
             whole.extend([it.q(), it.k(), it.v()].map(|it| base(graph, it)));
             whole.extend(it.mask().map(|it| base(graph, it)));
