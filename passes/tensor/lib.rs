@@ -13,6 +13,8 @@ mod fold_constants;
 mod fuse;
 #[path = "simplify-sizes/mod.rs"]
 mod simplify_sizes;
+#[path = "split-complex/mod.rs"]
+mod split_complex;
 
 /// Every pass of this level.
 pub static PASSES: &[&PassDef] = &[
@@ -20,6 +22,7 @@ pub static PASSES: &[&PassDef] = &[
     &cse::CSE,
     &simplify_sizes::SIMPLIFY_SIZES,
     &expand_attention::EXPAND_ATTENTION,
+    &split_complex::SPLIT_COMPLEX,
     &fold_constants::FOLD_CONSTANTS,
     &fuse::FUSE,
 ];

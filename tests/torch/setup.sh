@@ -14,7 +14,7 @@ works() {
   [ -x "$folder/bin/python" ] && "$folder/bin/python" - "$version" <<'PYTHON' >&2
 import sys
 try:
-    import numpy, safetensors, torch
+    import expecttest, numpy, pytest, safetensors, torch
 except ImportError as error:
     sys.exit(f"the environment is not complete: {error}")
 sys.exit(torch.__version__.split("+")[0] != sys.argv[1])
@@ -27,7 +27,7 @@ if ! works; then
   mkdir -p "$(dirname "$folder")"
   python3 -m venv "$folder" >&2
   "$folder/bin/python" -m pip install --quiet \
-    "torch==$version" 'numpy>=1.26' 'safetensors>=0.4' 'setuptools' >&2
+    "torch==$version" 'numpy>=1.26' 'safetensors>=0.4' 'setuptools' 'expecttest' 'pytest' >&2
   works
 fi
 echo "$folder"

@@ -224,10 +224,17 @@ fn single_passes_are_observed_from_the_memory_of_the_phase_before() {
     });
     assert_eq!(names, ["aten_phase"]);
     let steps: Vec<&str> = recorder.records.iter().map(|it| it.step.as_str()).collect();
-    let all =
-        ["simplify-sizes", "expand-attention", "canonicalize", "cse", "fold-constants", "fuse"];
+    let all = [
+        "simplify-sizes",
+        "expand-attention",
+        "split-complex",
+        "canonicalize",
+        "cse",
+        "fold-constants",
+        "fuse",
+    ];
     assert_eq!(steps, all);
     let dumps: Vec<&str> = recorder.dumps.iter().map(|it| it.file_name.as_str()).collect();
-    assert_eq!(dumps, ["05-loops-fuse.side.ir"]);
+    assert_eq!(dumps, ["06-loops-fuse.side.ir"]);
     assert!(!lowered(&db, function, Phase::Loops).failed);
 }

@@ -1,5 +1,7 @@
 //! The host program: the model's table and its `run` function (see `tintype_model.h`).
 
+mod control;
+
 use std::fmt::Write;
 
 use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
@@ -67,8 +69,13 @@ pub struct HostInfo {
     pub blob_size: u64,
 }
 
-/// The source of the host program for `main`, which calls `kernels`.
-pub fn print_host(info: &HostInfo, main: &Function, kernels: &[&Function]) -> String {
+/// The source of the host program for `main`, whose control flow calls `bodies`; all call `kernels`.
+pub fn print_host(
+    info: &HostInfo,
+    main: &Function,
+    bodies: &[&Function],
+    kernels: &[&Function],
+) -> String {
     let mut code = Code::default();
     code.line("#include \"tintype_model.h\"");
     let mut used: Vec<&Function> = kernels.to_vec();
@@ -86,7 +93,9 @@ pub fn print_host(info: &HostInfo, main: &Function, kernels: &[&Function]) -> St
         code.line(format!("{};", kernel_declaration(kernel)));
     }
     code.line("");
-    let mut printer = Printer::new(&mut code, info, main, kernels);
+    let program = control::Program::new(bodies, kernels);
+    program.print(&mut code, info, kernels);
+    let mut printer = Printer::new(&mut code, info, main, kernels, &program);
     printer.run();
     code.line("");
     tables(&mut code, info, main);
@@ -98,12 +107,17 @@ struct Printer<'a, 'c> {
     info: &'a HostInfo,
     main: &'a Function,
     kernels: &'a [&'a Function],
+    program: &'a control::Program<'a>,
+    /// Symbols that data defines on the way.
+    late: Vec<String>,
     /// What to print for each tensor: a pointer of its element type.
     pointers: Vec<String>,
     /// For parameters, the index among the inputs.
     inputs: Vec<Option<usize>>,
     has_workspace: bool,
     arrays: Vec<(String, String)>,
+    /// Blocks to give back at the end.
+    blocks: Vec<String>,
 }
 
 impl<'a, 'c> Printer<'a, 'c> {
@@ -112,17 +126,22 @@ impl<'a, 'c> Printer<'a, 'c> {
         info: &'a HostInfo,
         main: &'a Function,
         kernels: &'a [&'a Function],
+        program: &'a control::Program<'a>,
     ) -> Printer<'a, 'c> {
         let count = main.body.types.len();
+        let late = control::bound_by_data(main);
         Printer {
             code,
             info,
             main,
             kernels,
+            program,
+            late,
             pointers: vec![String::new(); count],
             inputs: vec![None; count],
             has_workspace: false,
             arrays: Vec::new(),
+            blocks: Vec::new(),
         }
     }
 
@@ -161,6 +180,7 @@ impl<'a, 'c> Printer<'a, 'c> {
         for op in self.main.body.ops() {
             self.op(op, has_arena);
         }
+        self.give_back();
         self.code.close("}");
     }
 
@@ -197,9 +217,12 @@ impl<'a, 'c> Printer<'a, 'c> {
                 ));
             }
         } else if let Some(it) = BindItem::of(view) {
-            let (symbol, i) = (it.symbol(), self.input(it.x()));
-            self.code
-                .line(format!("const int64_t {symbol} = tt_item_i64(run, tt_input(run, {i}));"));
+            let symbol = it.symbol();
+            let value = match self.inputs[it.x().index()] {
+                Some(i) => format!("tt_item_i64(run, tt_input(run, {i}))"),
+                None => format!("static_cast<int64_t>(*{})", self.pointers[it.x().index()]),
+            };
+            self.code.line(format!("const int64_t {symbol} = {value};"));
             let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
             self.code.line(format!(
                 "tt_check_range(run, {}, {symbol}, {}, {});",
@@ -223,7 +246,13 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.strided_input(it, op.result());
         } else if let Some(it) = Arena::of(view) {
             let size = self.size(&it.size());
+            let name = format!("arena_{}", op.result().0);
+            self.pointers[op.result().index()] = match self.arena_is_a_block(op.result()) {
+                true => name.clone(),
+                false => "arena".to_owned(),
+            };
             match self.has_workspace {
+                _ if self.arena_is_a_block(op.result()) => self.block(&name, &size),
                 true => {
                     self.code.line(format!("const int64_t arena_bytes = {size};"));
                     self.code
@@ -234,7 +263,8 @@ impl<'a, 'c> Printer<'a, 'c> {
             }
         } else if let Some(it) = Slice::of(view) {
             let offset = self.size(&it.offset());
-            self.define(op.result(), &format!("(arena + {offset})"));
+            let arena = self.pointers[it.arena().index()].clone();
+            self.define(op.result(), &format!("({arena} + {offset})"));
         } else if let Some(it) = Alloc::of(view) {
             // Without a plan each tensor is a block of its own.
             let ty = self.tensor(op.result());
@@ -277,6 +307,8 @@ impl<'a, 'c> Printer<'a, 'c> {
             ));
         } else if let Some(it) = OutputSame::of(view) {
             self.code.line(format!("tt_output_same(run, {}, {});", it.index(), it.other()));
+        } else {
+            self.control(op);
         }
     }
 
@@ -341,8 +373,9 @@ impl<'a, 'c> Printer<'a, 'c> {
     /// The largest workspace that a kernel of this run needs.
     fn workspace(&mut self) {
         let mut needs: Vec<String> = Vec::new();
-        for kernel in self.kernels {
+        for kernel in self.called_kernels() {
             if let Some(it) = structured::workspace(kernel, &|it| it.to_owned())
+                && !self.is_late(kernel)
                 && !needs.contains(&it)
             {
                 needs.push(it);
@@ -363,7 +396,14 @@ impl<'a, 'c> Printer<'a, 'c> {
 
     fn call(&mut self, it: Call<'_>) {
         let name = it.kernel().0;
-        let Some(kernel) = self.kernels.iter().find(|it| it.name == name) else { return };
+        let Some(kernel) = self.kernels.iter().copied().find(|it| it.name == name) else { return };
+        // What a kernel needs for sizes that came late is known only now.
+        let late = structured::workspace(kernel, &|it| it.to_owned());
+        let late = late.filter(|_| self.is_late(kernel));
+        if let Some(need) = &late {
+            self.code.open("{");
+            self.code.line(format!("void* const late_workspace = tt_alloc(run, {need});"));
+        }
         let mut args: Vec<String> = it
             .inputs()
             .iter()
@@ -372,8 +412,17 @@ impl<'a, 'c> Printer<'a, 'c> {
             .collect();
         args.extend(kernel_symbols(kernel));
         args.push("&run->fault".to_owned());
-        args.push(if self.has_workspace { "workspace" } else { "nullptr" }.to_owned());
+        let workspace = match (&late, self.has_workspace) {
+            (Some(_), _) => "late_workspace",
+            (None, true) => "workspace",
+            (None, false) => "nullptr",
+        };
+        args.push(workspace.to_owned());
         self.code.line(format!("{name}({});", args.join(", ")));
+        if late.is_some() {
+            self.code.line("tt_free(run, late_workspace);");
+            self.code.close("}");
+        }
         if it.faults() {
             self.code.line("tt_check_fault(run);");
         }

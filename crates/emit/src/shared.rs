@@ -23,6 +23,7 @@ pub const KERNEL_HEADERS: &[File] = files![
     "vec_mem.h",
     "vec_reduce.h",
     "vec_kernel.h",
+    "vec_linalg.h",
     "kernels.h",
     "gemm_block.h",
 ];

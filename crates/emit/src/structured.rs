@@ -2,7 +2,7 @@
 
 use ir::{AttrTy, Body, DType, Function, Op, TensorType, Type, View as OpView};
 use loops::{
-    Attention, Conv2d, Gemm, Lane, PANEL, Pack, Sort, Store, axis_facts, block_access,
+    Attention, Conv2d, Gemm, Lane, Linalg, PANEL, Pack, Sort, Store, axis_facts, block_access,
     linear_offset,
 };
 use sym::{Expr, Facts};
@@ -15,7 +15,15 @@ use crate::{
 
 /// Whether an op of that name calls shared code.
 pub(crate) fn is_structured(name: &str) -> bool {
-    matches!(name, "loops.gemm" | "loops.conv2d" | "loops.attention" | "loops.pack" | "loops.sort")
+    matches!(
+        name,
+        "loops.gemm"
+            | "loops.conv2d"
+            | "loops.attention"
+            | "loops.pack"
+            | "loops.sort"
+            | "loops.linalg"
+    )
 }
 
 /// Threads a structured kernel may use.
@@ -96,6 +104,11 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
         code.line("(void)fault; (void)workspace;");
         sort(code, it, &tensor(it.x()), &size);
         code.close("}");
+    } else if let Some(it) = Linalg::of(view) {
+        code.open(format!("{} {{", kernel_declaration(kernel)));
+        code.line("(void)fault; (void)workspace;");
+        linalg(code, kernel, it, &size);
+        code.close("}");
     }
 }
 
@@ -131,6 +144,16 @@ pub(crate) fn workspace(kernel: &Function, name: &dyn Fn(&str) -> String) -> Opt
             "[&] {{ {} return tt_attention_workspace(&p, {THREADS}); }}()",
             code.finish().replace('\n', " ").trim()
         ));
+    }
+    if let Some(it) = Linalg::of(view) {
+        // Three square matrices of double precision, at most; see `vec_linalg.h`.
+        let a = it.xs().first().map_or(TensorType::new(DType::F32, Vec::new()), |it| tensor(*it));
+        let side = |i: usize| a.shape.get(i).map_or("1".to_owned(), &size);
+        let (m, n) = (side(1), side(2));
+        return match it.kind().as_str() {
+            "eigh" | "svd" => Some(format!("8 * (({n}) * (({m}) + 2 * ({n}) + 2))")),
+            _ => None,
+        };
     }
     if let Some(it) = Sort::of(view) {
         let x = tensor(it.x());
@@ -385,4 +408,30 @@ fn sort(code: &mut Code, it: Sort<'_>, x: &TensorType, size: &dyn Fn(&Expr) -> S
         it.dim(),
         it.descending()
     ));
+}
+
+/// The call of the function for all matrices of the batch.
+fn linalg(code: &mut Code, kernel: &Function, it: Linalg<'_>, size: &dyn Fn(&Expr) -> String) {
+    let operands: Vec<TensorType> =
+        it.xs().iter().map(|it| tensor_of(kernel.body.ty(*it))).collect();
+    let side = |of: &TensorType, i: usize| of.shape.get(i).map_or("1".to_owned(), size);
+    let Some(a) = operands.first() else { return };
+    let mut sizes: Vec<String> = (0..3).map(|i| side(a, i)).collect();
+    // The columns of the other side of equations, the number of reflectors.
+    sizes.extend(operands.get(1).map(|it| side(it, it.rank() - 1)));
+    let mut args: Vec<String> = (0..operands.len()).map(|i| format!("a{i}")).collect();
+    args.extend((0..kernel.outputs.len()).map(|i| format!("o{i}")));
+    args.extend(sizes);
+    if matches!(it.kind().as_str(), "eigh" | "svd") {
+        args.push("static_cast<double*>(workspace)".to_owned());
+    }
+    code.line(format!("tt::{}({});", it.kind(), args.join(", ")));
+    let complaint = ir::linalg::Factor::parse(&it.kind()).and_then(|it| it.complaint());
+    if let (true, Some(complaint)) = (it.checked(), complaint) {
+        let info = kernel.outputs.len() - 1;
+        code.open(format!("for (int64_t b = 0; b < {}; b++) {{", side(a, 0)));
+        let text = crate::names::string(complaint);
+        code.line(format!("if (o{info}[b] != 0) tt_raise(fault, {text}, 0, 0, 0);"));
+        code.close("}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The example inputs that an export keeps.
 
 use crate::{
-    ImportError,
+    Bytes, ImportError,
     archive::Zip,
     pickle::Value,
     storage::{Storages, WeightRef},
@@ -49,6 +49,16 @@ impl<'a> SampleInputs<'a> {
         if *pickle.value(pickle.root()) == Value::None {
             return Ok(None);
         }
+        SampleInputs::leaves(&file).map(Some)
+    }
+
+    /// Reads a file of `torch.save`; `bytes` are the whole of it.
+    pub fn of_file(bytes: &'a [u8]) -> Result<SampleInputs<'a>, ImportError> {
+        SampleInputs::leaves(&TorchFile::open(Bytes::mapped(bytes), "")?)
+    }
+
+    fn leaves(file: &TorchFile<'a>) -> Result<SampleInputs<'a>, ImportError> {
+        let pickle = file.pickle();
         let leaves = pickle.leaves(pickle.root());
         let leaves = leaves.ok_or_else(|| file.error("its inputs are too many or too deep"))?;
         let mut storages = Storages::default();
@@ -67,6 +77,6 @@ impl<'a> SampleInputs<'a> {
             })
         });
         let leaves = samples.collect::<Result<_, ImportError>>()?;
-        Ok(Some(SampleInputs { leaves, storages }))
+        Ok(SampleInputs { leaves, storages })
     }
 }

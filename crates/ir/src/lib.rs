@@ -18,6 +18,7 @@ mod func;
 mod hash;
 mod host;
 mod lex;
+pub mod linalg;
 mod number;
 mod op;
 mod parse;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use catalog::Phase;
+use db::Source;
 use diag::{Diag, codes};
 use emit::HostInfo;
 use ir::Function;
@@ -245,6 +246,30 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     Ok(report)
 }
 
+/// Compiles a function to a library, as if it were the whole program of the archive that it is
+/// from: `opened`, which lies in `file`.
+pub(crate) fn compile_function(
+    options: &CompileOptions,
+    file: &Arc<import::Mapped>,
+    opened: &Opened<'_>,
+    function: &Function,
+) -> Result<(), Failure> {
+    let source =
+        Source::Module { name: "main".to_owned(), text: ir::print_function(function).into() };
+    let settings = Settings { target: target(&options.target_cpu), pipeline: None };
+    let session = Session::new(source, (Phase::Aten, Phase::Wrapper), &settings)?;
+    session.check(Phase::Wrapper)?;
+    let printed = Printed::new(&session, &options.input, opened)?;
+    let mut clock = Clock { progress: &|_| (), times: Vec::new(), running: None };
+    let evaluator = Evaluator::new(file, &opened.weights, printed.unit);
+    let output = options
+        .output
+        .as_deref()
+        .ok_or_else(|| Failure::new(&codes::USAGE, "a library needs a place"))?;
+    printed.build(&mut clock, options, output, &toolchain(options)?, evaluator)?;
+    Ok(())
+}
+
 /// A program as C++.
 struct Printed<'a> {
     /// The model's functions.
@@ -263,18 +288,18 @@ impl<'a> Printed<'a> {
         // What is written in place shows once the program is functional, and not before.
         let functional = session.after(Phase::Aten);
         let functional = functional.first().and_then(|it| it.main());
-        let ([unit], Some(main), Some(functional)) =
+        let ([unit, bodies @ ..], Some(main), Some(functional)) =
             (&program.units[..], program.units.first().and_then(|it| it.main()), functional)
         else {
-            let message = "programs with control flow are not printed yet";
-            return Err(Failure::new(&codes::UNSUPPORTED, message));
+            return Err(Failure::new(&codes::UNSUPPORTED, "there is no program to print"));
         };
+        let bodies: Vec<&Function> = bodies.iter().filter_map(|it| it.main()).collect();
         let layout = Layout::new(main, functional, &opened.weights)?;
         let specs = &db::import(&session.db, session.archive).specs;
         let specs = (specs.0.as_deref(), specs.1.as_deref());
         let specs = (specs.0.unwrap_or_default(), specs.1.unwrap_or_default());
         let info = sources::host_info(&model_name(path), functional, specs, &layout);
-        let files = sources::print(&info, main, &kernels);
+        let files = sources::print(&info, main, &bodies, &kernels);
         Ok(Printed { unit, main, layout, info, files, kernels: kernels.len() })
     }
 

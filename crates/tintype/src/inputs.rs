@@ -122,6 +122,23 @@ pub(crate) fn gather(view: &WeightRef, storage: &[u8]) -> Result<Tensor, Failure
     Ok(Tensor::from_bytes(dtype, &shape, &dense(view, storage).ok_or_else(bad)?)?)
 }
 
+/// A stored view as it is, strides included: a copy of what its elements span.
+pub(crate) fn strided(view: &WeightRef, storage: &[u8]) -> Result<Tensor, Failure> {
+    let dtype = values::stored_dtype(view.dtype).and_then(values::runtime_dtype);
+    let bad = || Failure::new(&codes::WEIGHT, format!("a tensor of {} is not read", view.dtype));
+    let dtype = dtype.ok_or_else(bad)?;
+    let sizes = |list: &[i64]| -> Option<Vec<usize>> {
+        list.iter().map(|it| usize::try_from(*it).ok()).collect()
+    };
+    let (shape, strides) = sizes(&view.sizes).zip(sizes(&view.strides)).ok_or_else(bad)?;
+    let start =
+        usize::try_from(view.storage_offset).ok().and_then(|it| it.checked_mul(dtype.size()));
+    let bytes = start.and_then(|it| storage.get(it..)).ok_or_else(bad)?;
+    let count = bytes.len() / dtype.size();
+    let flat = Tensor::from_bytes(dtype, &[count], &bytes[..count * dtype.size()])?;
+    Ok(flat.as_strided(&shape, &strides, 0)?)
+}
+
 /// The elements of a stored view in row-major order; none if it reaches past its storage.
 pub(crate) fn dense<'a>(view: &WeightRef, storage: &'a [u8]) -> Option<Cow<'a, [u8]>> {
     let size = usize::from(view.dtype.bytes());

@@ -76,11 +76,16 @@ pub(crate) fn host_info(
 }
 
 /// Every file of C++ that a model is compiled from, in the order of linking.
-pub(crate) fn print(info: &HostInfo, main: &Function, kernels: &[&Function]) -> Vec<Source> {
+pub(crate) fn print(
+    info: &HostInfo,
+    main: &Function,
+    bodies: &[&Function],
+    kernels: &[&Function],
+) -> Vec<Source> {
     let shared = |role: Role| {
         move |it: &emit::File| Source { name: it.0.to_owned(), text: it.1.to_owned(), role }
     };
-    let host = emit::print_host(info, main, kernels);
+    let host = emit::print_host(info, main, bodies, kernels);
     let mut res = vec![Source { name: "host.cpp".to_owned(), text: host, role: Role::Host }];
     for (i, group) in groups(kernels).into_iter().enumerate() {
         let name = format!("kernels_{i}.cpp");

@@ -13,6 +13,7 @@ mod bench;
 mod bless;
 mod book;
 mod compiler;
+mod conformance;
 mod layers;
 mod links;
 mod repo;
@@ -53,6 +54,8 @@ enum Task {
     Bless(bless::Bless),
     /// Measures compile time, latency, or us against PyTorch.
     Bench(bench::Bench),
+    /// Checks operators against eager, on samples of PyTorch's own operator database.
+    Conformance(conformance::Conformance),
     /// Makes the virtual environment with the PyTorch that slow tests use, if there is none.
     TorchEnv,
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Task::Sym(it) => compiler::forward("sym", &it.args),
         Task::Bless(it) => bless::run(&it),
         Task::Bench(it) => bench::run(&it),
+        Task::Conformance(it) => conformance::run(&it),
         Task::TorchEnv => torch::environment().map(|it| println!("{}", it.display())),
     };
     match result {

@@ -15,6 +15,13 @@ pub(crate) fn environment() -> Result<PathBuf> {
     Ok(PathBuf::from(path))
 }
 
+/// Where environments and what is made with them are kept.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let environment = environment()?;
+    let folder = environment.parent().context("the environment has no folder")?;
+    Ok(folder.to_path_buf())
+}
+
 /// A Python in it.
 pub(crate) fn python() -> Result<Command> {
     Ok(Command::new(environment()?.join("bin/python")))

@@ -1,6 +1,6 @@
 //! How a load or store moves through memory as a loop goes on.
 
-use ir::TensorType;
+use ir::{DType, TensorType};
 use sym::{Answer, Expr, Facts, Range};
 
 /// Facts that hold inside loops over `axes`: each axis runs from 0 up to its extent.
@@ -53,9 +53,29 @@ pub fn lane_access(offset: &Expr, axis: &str, facts: &Facts) -> Lane {
     }
 }
 
+/// The dtype of a complex dtype's parts; of others it is the dtype itself.
+pub fn part_dtype(dtype: DType) -> DType {
+    match dtype {
+        DType::C64 => DType::F32,
+        DType::C128 => DType::F64,
+        it => it,
+    }
+}
+
+/// The memory of a complex tensor as kernels see it: its parts are a last dimension of 2.
+pub fn parts_type(ty: &TensorType) -> TensorType {
+    let two = Expr::int(2);
+    let shape = ty.shape.iter().cloned().chain([two.clone()]).collect();
+    let strides = ty.strides.as_ref().map(|strides| {
+        let wide = strides.iter().map(|it| it.clone() * two.clone());
+        wide.chain([Expr::int(1)]).collect()
+    });
+    TensorType { dtype: part_dtype(ty.dtype), shape, strides }
+}
+
 /// [`lane_access`] of lanes that stay within a block of `block` steps of the axis, where blocks
-/// start at its multiples (1 says nothing): a quotient or remainder by a multiple of `block` is then one number
-/// for all lanes, or steps with them.
+/// start at its multiples (1 says nothing): a quotient or remainder by a multiple of `block` is
+/// then one number for all lanes, or steps with them.
 pub fn block_access(offset: &Expr, axis: &str, block: i64, facts: &Facts) -> Lane {
     let plain = lane_access(offset, axis, facts);
     if plain != Lane::Gather || block <= 1 {

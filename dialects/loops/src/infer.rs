@@ -6,7 +6,8 @@ use sym::Expr;
 use crate::{
     PANEL,
     ops::{
-        Attention, Bitcast, Conv2d, Fold, For, Gemm, Kernel, Load, Pack, Reduce, Sort, Store, View,
+        Attention, Bitcast, Conv2d, Fold, For, Gemm, Kernel, Linalg, Load, Pack, Reduce, Sort,
+        Store, View,
     },
 };
 
@@ -249,6 +250,20 @@ pub(crate) fn attention(view: OpView<'_>) -> Types {
         }
     }
     strided(view, it.out())
+}
+
+pub(crate) fn linalg(view: OpView<'_>) -> Types {
+    let it = Linalg(view);
+    if ir::linalg::Factor::parse(&it.kind()).is_none() {
+        return Err(view.error(format!("no factor is called `{}`", it.kind())));
+    }
+    for x in it.xs() {
+        let ty = view.tensor(x)?;
+        if *ty != TensorType::contiguous(ty.dtype, ty.shape.to_vec()) {
+            return Err(view.error(format!("{ty} is not row-major")));
+        }
+    }
+    outs(view, &it.outs())
 }
 
 pub(crate) fn sort(view: OpView<'_>) -> Types {

@@ -195,6 +195,11 @@ ir::dialect! { loops;
         infer: infer::attention, effects: Effects::Pure, eval: Some(eval::structured::attention),
     }
 
+    /// Factors of a batch of matrices, as `tensor.linalg` says. Operands and results are row-major.
+    op Linalg = "linalg" (many [xs]) { kind: Str, checked: Bool, outs: Any } {
+        infer: infer::linalg, effects: Effects::Pure, may_trap: true, eval: Some(eval::structured::linalg),
+    }
+
     /// Sorts along `dim`, stably, NaN greatest: values and their indices.
     op Sort = "sort" ([x]) { dim: Int, descending: Bool, outs: Any } {
         infer: infer::sort, effects: Effects::Pure, eval: Some(eval::structured::sort),

@@ -8,8 +8,8 @@ use sym::{Answer, Expr};
 use crate::{
     ops::{
         ArgReduce, ArgWindow, Bitcast, Cast, Concat, Expand, Flip, Full, Gather, Index,
-        IndexUpdate, Iota, Literal, Nonzero, Pad, Permute, Reduce, ReduceWindow, Reshape, Scan,
-        Scatter, Size, Slice, SliceUpdate, Sort, Strided,
+        IndexUpdate, Iota, Linalg, Literal, Nonzero, Pad, Permute, Reduce, ReduceWindow, Reshape,
+        Scan, Scatter, Size, Slice, SliceUpdate, Sort, Strided,
     },
     shape::{same_shape, same_size},
 };
@@ -514,6 +514,17 @@ pub(crate) fn nonzero(view: View<'_>) -> Types {
     let x = plain(view, Nonzero(view).x())?;
     let shape = vec![x.numel(), Expr::int(x.rank() as i64)];
     Ok(vec![Type::tensor(DType::I64, shape), Type::tensor(DType::I64, Vec::new())])
+}
+
+pub(crate) fn linalg(view: View<'_>) -> Types {
+    let it = Linalg(view);
+    let kind = ir::linalg::Factor::parse(&it.kind())
+        .ok_or_else(|| view.error(format!("no factor is called `{}`", it.kind())))?;
+    let operands = it.xs().iter().map(|it| plain(view, *it)).collect::<Result<Vec<_>>>()?;
+    let operands: Vec<&TensorType> = operands.iter().collect();
+    let equal = |a: &Expr, b: &Expr| same_size(a, b, view.facts);
+    let less = |a: &Expr, b: &Expr| sym::less_equal(a, b, view.facts) == Answer::Proven;
+    kind.types(&operands, &equal, &less).map_err(|it| view.error(it))
 }
 
 pub(crate) fn strided(view: View<'_>) -> Types {

@@ -337,7 +337,7 @@ ir::dialect! { tensor;
     }
 
     /// The places of the elements that are not zero, one per row, in row-major order; and how many
-    /// there are. Rows past that number are zero.
+    /// there are. Rows past that number hold anything.
     ///
     /// ```ir
     /// %0 = param user "x" : bool[3, s0]
@@ -345,6 +345,20 @@ ir::dialect! { tensor;
     /// ```
     op Nonzero = "nonzero" ([x]) {} {
         infer: infer::nonzero, effects: Effects::Pure, eval: Some(eval::index::nonzero),
+    }
+
+    /// Factors of a batch of matrices, or solutions with them: `kind` is `lu`, `cholesky`, `qr`,
+    /// `reflect`, `solve_lower`, `solve_upper`, `eigh` or `svd`, as [`ir::linalg::Factor`] says.
+    /// If `checked`, a matrix that has no inverse (`lu`) or is not positive definite (`cholesky`)
+    /// is an error.
+    /// C1: dtypes are float32 or float64. C2: matrices have the shapes that the kind asks for.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[2, 3, 3]
+    /// %1, %2, %3 = tensor.linalg [%0] {kind = "lu", checked = true} : f32[2, 3, 3], i32[2, 3], i32[2]
+    /// ```
+    op Linalg = "linalg" (many [xs]) { kind: Str, checked: Bool } {
+        infer: infer::linalg, effects: Effects::Pure, may_trap: true, eval: Some(eval::linalg),
     }
 
     /// The elements at `offset + Σ index·stride` of the operand's row-major elements.

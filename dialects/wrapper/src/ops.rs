@@ -26,7 +26,8 @@ ir::dialect! { wrapper;
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
     }
 
-    /// Defines a symbol by the one element of an integer tensor.
+    /// Defines a symbol by the one element of an integer tensor. Stops the run if that is outside
+    /// the symbol's range.
     ///
     /// ```ir
     /// %0 = param user "n" : i64[]<>
@@ -168,5 +169,77 @@ ir::dialect! { wrapper;
     /// ```
     op OutputSame = "output_same" () { index: Int, other: Int } {
         infer: infer::nothing, effects: Effects::Writes,
+    }
+
+    /// Stops the run with `message` where the one element of a tensor is zero.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : bool[]<>
+    /// wrapper.assert_item %0 {message = "not ok"}
+    /// ```
+    op AssertItem = "assert_item" ([x]) { message: Str } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// In a body of control flow, the dense tensor that whoever calls it gives for result `index`.
+    ///
+    /// ```ir
+    /// %0 = wrapper.result {index = 0, ty = type(f32[8]<1>)} : f32[8]<1>
+    /// ```
+    op Result = "result" () { index: Int, ty: TypeAttr } {
+        infer: infer::typed, effects: Effects::Alloc,
+    }
+
+    /// Calls one of two functions, which writes `results`: `then` where `pred`, one element, or
+    /// `cond`, an expression, is not zero.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[8]<1>
+    /// %1 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// wrapper.cond _, [%0], [%1] {cond = 1, then = @"a", otherwise = @"b"}
+    /// ```
+    op Cond = "cond" (opt [pred], many [operands], many [results])
+        { cond: opt Size, then: Ref, otherwise: Ref } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// Calls `body` again and again while `cond`, called on the carried tensors before, writes what
+    /// is not zero to `holds`. The carried tensors are `init` at first, and after each turn `results`
+    /// or `others`, one after the other; at the end `results` hold them.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[8]<1>
+    /// %1 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// %2 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// %3 = wrapper.alloc {ty = type(bool[]<>)} : bool[]<>
+    /// wrapper.while [%0], [], %3, [%1], [%2] {cond = @"a", body = @"b"}
+    /// ```
+    op While = "while" (many [init], many [extra], [holds], many [others], many [results])
+        { cond: Ref, body: Ref } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// Calls a function, which writes `results`.
+    ///
+    /// ```ir
+    /// %0 = param user "x" : f32[8]<1>
+    /// %1 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// wrapper.subgraph [%0], [%1] {body = @"a"}
+    /// ```
+    op Subgraph = "subgraph" (many [operands], many [results]) { body: Ref } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+    }
+
+    /// Calls a function `length` times, on the carried tensors, as of `while`, the parts of `xs`
+    /// and `extra`. It writes the next carried tensors and the parts of the other results.
+    ///
+    /// ```ir
+    /// %0 = param user "xs" : f32[s0, 8]<8, 1>
+    /// %1 = wrapper.alloc {ty = type(f32[s0, 8]<8, 1>)} : f32[s0, 8]<8, 1>
+    /// wrapper.scan_over [], [%0], [], [], [%1] {length = s0, body = @"a"}
+    /// ```
+    op ScanOver = "scan_over" (many [init], many [xs], many [extra], many [others], many [results])
+        { length: Size, body: Ref } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
     }
 }

@@ -3,8 +3,7 @@
 use aten::{Schema, Slot};
 use diag::{Diag, codes};
 use ir::{
-    Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, Type, ValueId,
-    scalar::ScalarFn,
+    Arg, Attr, AttrTy, DType, Number, Op, Result, Rewriter, TensorType, ValueId, scalar::ScalarFn,
 };
 use rustc_hash::FxHashMap;
 use sym::{Answer, Expr, Facts};
@@ -309,6 +308,13 @@ impl<'r, 'a> Cx<'r, 'a> {
     /// Whether anything reads a result.
     pub(crate) fn is_read(&self, index: usize) -> bool {
         self.op.results().nth(index).is_some_and(|it| self.uses[it.index()] != 0)
+    }
+
+    /// Whether an operator of that name reads a result.
+    pub(crate) fn is_read_by(&self, index: usize, name: &str) -> bool {
+        let Some(value) = self.op.results().nth(index) else { return false };
+        let reads = |op: &Op| op.def.0.name == name && op.operands().any(|it| it == value);
+        self.rw.old.body.ops().iter().any(reads)
     }
 
     /// Start and step of a vector that counts.

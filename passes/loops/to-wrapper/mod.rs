@@ -5,6 +5,7 @@
 //! one function. The function left is the sequence of statements of the host program.
 
 mod checks;
+mod control;
 mod kernels;
 
 use diag::Diag;
@@ -47,6 +48,8 @@ struct Lower<'a> {
     strided: Vec<Option<ValueId>>,
     /// For values that are handed over: the output's index.
     handed: Vec<Option<usize>>,
+    /// For values that are the memory of a view that is handed over: that view.
+    behind: Vec<Option<ValueId>>,
 }
 
 fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
@@ -57,16 +60,29 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
         map: vec![None; body.types.len()],
         strided: vec![None; body.types.len()],
         handed: vec![None; body.types.len()],
+        behind: vec![None; body.types.len()],
     };
     for param in &body.root.params {
         let new = it.builder.param(body.ty(*param).clone());
         it.map[param.index()] = Some(new);
     }
     for (i, (output, value)) in function.outputs.iter().zip(&body.root.yields).enumerate() {
-        let made_here = !body.root.params.contains(value);
-        if output.kind == OutputKind::User && made_here && it.handed[value.index()].is_none() {
-            it.handed[value.index()] = Some(user_index(function, i));
+        let leaves = matches!(output.kind, OutputKind::User | OutputKind::Result);
+        if !leaves || it.handed[value.index()].is_some() {
+            continue;
         }
+        let Some(maker) = body.ops().iter().find(|op| op.results().any(|it| it == *value)) else {
+            continue;
+        };
+        if let Some(view) = LoopsView::of(ir::View::of(body, &function.facts, maker)) {
+            // Only a view of all of what a kernel makes for it alone.
+            let x = view.x();
+            if !is_joined(function, x, *value) || it.behind[x.index()].is_some() {
+                continue;
+            }
+            it.behind[x.index()] = Some(*value);
+        }
+        it.handed[value.index()] = Some(user_index(function, i));
     }
     let users: Vec<(usize, ValueId)> = function
         .params
@@ -76,6 +92,8 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
         .filter(|it| it.1.0.kind == ParamKind::User)
         .map(|(i, it)| (i, *it.1))
         .collect();
+    // Who calls a body of control flow has checked what it is given.
+    let users = if function.is_subgraph() { Vec::new() } else { users };
     checks::inputs(function, &mut it.builder, &users, &|value| body.ty(value).clone())?;
     for (i, value) in &users {
         if is_written(function, *i) {
@@ -83,7 +101,9 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
             wrapper::CheckStrides::build(&mut it.builder, x)?;
         }
     }
-    wrapper::TakeInputs::build(&mut it.builder)?;
+    if !function.is_subgraph() {
+        wrapper::TakeInputs::build(&mut it.builder)?;
+    }
     for (i, value) in &users {
         // What is written must be written where the caller sees it.
         if !is_written(function, *i) {
@@ -107,6 +127,17 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
         outputs: Vec::new(),
         body,
     })
+}
+
+/// Whether `value` is a complex tensor whose parts a kernel makes as `x`.
+fn is_joined(function: &Function, x: ValueId, value: ValueId) -> bool {
+    let body = &function.body;
+    let made = body
+        .ops()
+        .iter()
+        .any(|op| op.def.0.name == "loops.kernel" && op.results().any(|it| it == x));
+    let whole = body.ty(value).as_tensor().filter(|it| it.dtype.is_complex());
+    made && whole.is_some_and(|it| Some(&loops::parts_type(it)) == body.ty(x).as_tensor())
 }
 
 /// Whether the function writes the parameter of that index.
@@ -134,6 +165,10 @@ impl Lower<'_> {
         let body = &self.function.body;
         let view = ir::View::of(body, &self.function.facts, op);
         if let Some(it) = LoopsView::of(view) {
+            if self.map[op.result().index()].is_some() {
+                // The output whose memory the kernel wrote.
+                return Ok(());
+            }
             let x = self.read(it.x());
             let made = wrapper::View::build(&mut self.builder, x, it.ty(), it.offset())?;
             self.map[op.result().index()] = Some(made[0]);
@@ -143,22 +178,70 @@ impl Lower<'_> {
             wrapper::Assert::build(&mut self.builder, it.cond(), it.message())?;
             return Ok(());
         }
+        if self.control(op)? {
+            return Ok(());
+        }
         let kernel = kernels.outline(self.function, op)?;
         let inputs: Vec<ValueId> = op.operands().map(|it| self.read(it)).collect();
         let mut outputs = Vec::new();
         for value in op.results() {
             let ty = body.ty(value).clone();
-            let made = match self.handed[value.index()] {
-                Some(index) => wrapper::OutputAlloc::build(&mut self.builder, index as i64, ty)?,
-                None => wrapper::Alloc::build(&mut self.builder, ty)?,
-            };
-            self.map[value.index()] = Some(made[0]);
-            outputs.push(made[0]);
+            if let Some(whole) = self.behind[value.index()]
+                && let Some(index) = self.handed[whole.index()]
+            {
+                let output = body.ty(whole).clone();
+                let made = self.output(index as i64, output)?;
+                let parts = wrapper::View::build(&mut self.builder, made, ty, Expr::int(0))?[0];
+                self.map[whole.index()] = Some(made);
+                self.map[value.index()] = Some(parts);
+                outputs.push(parts);
+                continue;
+            }
+            outputs.push(self.allocate(value, ty)?);
         }
         let faults = kernel.faults;
         let name = RefName(kernel.name);
         wrapper::Call::build(&mut self.builder, inputs, outputs, name, faults)?;
         Ok(())
+    }
+
+    /// The tensor that a value is written to.
+    fn allocate(&mut self, value: ValueId, ty: Type) -> Result<ValueId> {
+        let made = match self.handed[value.index()] {
+            Some(index) => self.output(index as i64, ty)?,
+            None => wrapper::Alloc::build(&mut self.builder, ty)?[0],
+        };
+        self.map[value.index()] = Some(made);
+        Ok(made)
+    }
+
+    /// The tensor of the output of that index.
+    fn output(&mut self, index: i64, ty: Type) -> Result<ValueId> {
+        let made = match self.function.is_subgraph() {
+            true => wrapper::Result::build(&mut self.builder, index, ty)?,
+            false => wrapper::OutputAlloc::build(&mut self.builder, index, ty)?,
+        };
+        Ok(made[0])
+    }
+
+    /// Calls a kernel that copies.
+    fn copy(&mut self, kernels: &mut Kernels, from: ValueId, to: ValueId) -> Result<()> {
+        let (from, to) = (self.parts(from)?, self.parts(to)?);
+        let (source, target) = (self.builder.ty(from).clone(), self.builder.ty(to).clone());
+        let name = RefName(kernels.copy(self.function, &source, &target)?.name);
+        wrapper::Call::build(&mut self.builder, vec![from], vec![to], name, false)?;
+        Ok(())
+    }
+
+    /// A tensor as kernels see it: a complex one as its parts.
+    fn parts(&mut self, value: ValueId) -> Result<ValueId> {
+        match self.builder.ty(value).as_tensor().filter(|it| it.dtype.is_complex()) {
+            Some(ty) => {
+                let ty = Type::Tensor(loops::parts_type(ty));
+                Ok(wrapper::View::build(&mut self.builder, value, ty, Expr::int(0))?[0])
+            }
+            None => Ok(value),
+        }
     }
 
     /// Hands over what was not allocated as an output, and writes back what is mutated.
@@ -174,11 +257,7 @@ impl Lower<'_> {
                     if target == made {
                         continue;
                     }
-                    let from = self.builder.ty(made).clone();
-                    let to = self.builder.ty(target).clone();
-                    let kernel = kernels.copy(function, &from, &to)?;
-                    let name = RefName(kernel.name);
-                    wrapper::Call::build(&mut self.builder, vec![made], vec![target], name, false)?;
+                    self.copy(kernels, made, target)?;
                 }
                 OutputKind::AliasesParam(param) => {
                     let x = self.get(function.body.root.params[param]);
@@ -196,18 +275,16 @@ impl Lower<'_> {
                     let other = user_index(function, other) as i64;
                     wrapper::OutputSame::build(&mut self.builder, index, other)?;
                 }
-                OutputKind::User if self.handed[value.index()] == Some(index as usize) => (),
+                OutputKind::User | OutputKind::Result
+                    if self.handed[value.index()] == Some(index as usize) => {}
                 // A value of which another output is the memory, or that is a parameter's.
-                OutputKind::User => {
+                OutputKind::User | OutputKind::Result => {
                     let ty = match &output.ty {
                         Type::Tensor(it) if it.strides.is_some() => output.ty.clone(),
                         _ => self.builder.ty(made).clone(),
                     };
-                    let from = self.builder.ty(made).clone();
-                    let kernel = kernels.copy(function, &from, &ty)?;
-                    let target = wrapper::OutputAlloc::build(&mut self.builder, index, ty)?[0];
-                    let name = RefName(kernel.name);
-                    wrapper::Call::build(&mut self.builder, vec![made], vec![target], name, false)?;
+                    let target = self.output(index, ty)?;
+                    self.copy(kernels, made, target)?;
                 }
             }
         }

@@ -40,19 +40,8 @@ pub(super) fn with_dense_boundary(function: &Function) -> Function {
 }
 
 impl Lower<'_> {
-    /// The tensor that holds a value, dense and row-major: a copy if it lies otherwise.
-    fn dense(&mut self, value: ValueId) -> Result<ValueId> {
-        let buffer = self.need(value)?;
-        let shape = self.graph.shape(value).to_vec();
-        let ty = TensorType::contiguous(self.graph.dtype(value), shape);
-        match *self.builder.ty(buffer) == Type::Tensor(ty.clone()) {
-            true => Ok(buffer),
-            false => self.copy(buffer, ty),
-        }
-    }
-
     fn all_dense(&mut self, values: Vec<ValueId>) -> Result<Vec<ValueId>> {
-        values.into_iter().map(|it| self.dense(it)).collect()
+        values.into_iter().map(|it| self.row_major(it)).collect()
     }
 
     /// The statement itself; its results are dense.
@@ -70,15 +59,15 @@ impl Lower<'_> {
             }
             Vec::new()
         } else if let Some(it) = AssertTensor::of(view) {
-            let x = self.dense(it.x())?;
+            let x = self.row_major(it.x())?;
             loops::AssertTensor::build(&mut self.builder, x, it.message())?;
             Vec::new()
         } else if let Some(it) = BindSymbol::of(view) {
-            let x = self.dense(it.x())?;
+            let x = self.row_major(it.x())?;
             loops::BindSymbol::build(&mut self.builder, x, it.symbol())?;
             Vec::new()
         } else if let Some(it) = Cond::of(view) {
-            let pred = it.pred().map(|it| self.dense(it)).transpose()?;
+            let pred = it.pred().map(|it| self.row_major(it)).transpose()?;
             let operands = self.all_dense(it.operands())?;
             let (cond, then, otherwise) = (it.cond(), it.then(), it.otherwise());
             loops::Cond::build(&mut self.builder, pred, operands, cond, then, otherwise, outs)?

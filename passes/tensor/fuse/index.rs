@@ -60,7 +60,11 @@ pub(super) fn accesses(
         out.push(Access { value: it.x(), at });
         return;
     }
-    if op.def.0.scalar.is_some() || matches!(op.def.0.name, "tensor.cast" | "tensor.bitcast") {
+    let each = matches!(
+        op.def.0.name,
+        "tensor.cast" | "tensor.bitcast" | "tensor.complex" | "tensor.real" | "tensor.imag"
+    );
+    if op.def.0.scalar.is_some() || each {
         for x in op.operands() {
             read(x, at);
         }
@@ -343,11 +347,39 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
                 let x = self.read(x, at, mask)?;
                 self.builder.push1(loops::Bitcast::def(), [x.into()], vec![dtype.to_attr()])
             }
+            // The parts of a complex tensor lie side by side in its memory.
+            "tensor.real" => self.load_part(view.operand("x"), at, 0, mask),
+            "tensor.imag" => self.load_part(view.operand("x"), at, 1, mask),
             "tensor.full" => self.constant(view.attr("value"), view.attr("dtype")),
             "tensor.size" => self.index(view.attr("value"), view.attr("dtype")),
             "tensor.iota" => self.iota(Iota(view), at),
             _ => Err(unsupported(view)),
         }
+    }
+
+    /// A part of the element at `at` of a complex value in memory, which kernels see as its parts.
+    fn load_part(
+        &mut self,
+        x: ValueId,
+        at: &[Expr],
+        part: i64,
+        mask: Option<ValueId>,
+    ) -> Result<ValueId> {
+        let at = at.iter().cloned().chain([Expr::int(part)]).collect();
+        self.load(x, at, Vec::new(), mask)
+    }
+
+    /// Stores both parts of the element at `at` of a value that joins them.
+    pub(super) fn store_parts(&mut self, value: ValueId, at: &[Expr]) -> Result<()> {
+        let graph = self.graph;
+        let Some(op) = graph.maker(value) else { return Ok(()) };
+        let view = graph.view(op);
+        for (part, name) in ["re", "im"].into_iter().enumerate() {
+            let register = self.read(view.operand(name), at, None)?;
+            let at = at.iter().cloned().chain([Expr::int(part as i64)]).collect();
+            self.store(value, register, at, Vec::new(), None, "set")?;
+        }
+        Ok(())
     }
 
     fn iota(&mut self, it: Iota<'_>, at: &[Expr]) -> Result<ValueId> {

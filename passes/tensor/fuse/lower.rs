@@ -132,6 +132,11 @@ impl<'a> Lower<'a> {
 
     /// A copy of a tensor under another type of the same shape.
     pub(super) fn copy(&mut self, buffer: ValueId, ty: TensorType) -> Result<ValueId> {
+        if ty.dtype.is_complex() {
+            let parts = self.parts_of(buffer)?;
+            let made = self.copy(parts, loops::parts_type(&ty))?;
+            return self.seen_as(made, Type::Tensor(ty));
+        }
         let source = self.builder.ty(buffer).clone();
         let order = memory_order(&ty, self.graph.facts);
         let names: Vec<String> = (0..ty.rank()).map(|i| format!("i{i}")).collect();
@@ -191,7 +196,8 @@ impl<'a> Lower<'a> {
             let through_memory = graph.shape(over).iter().enumerate().any(|(i, size)| {
                 *size != one && !member.row_dims.contains(&i) && !reduced.contains(&i)
             });
-            if through_memory || self.leaves(members, member.value) {
+            let joined = graph.dtype(member.value).is_complex();
+            if through_memory || joined || self.leaves(members, member.value) {
                 let reads = self.own_reads(member.value);
                 let ty = self.memory_type(member.value, &reads);
                 outs.push((member.value, ty));
@@ -209,6 +215,8 @@ impl<'a> Lower<'a> {
             .iter()
             .map(|it| self.buffer(*it).expect("kernels come in the order of what they read"))
             .collect();
+        let input_buffers: Vec<ValueId> =
+            input_buffers.into_iter().map(|it| self.parts_of(it)).collect::<Result<_>>()?;
         self.builder.origin = members
             .iter()
             .filter_map(|it| graph.maker(it.value))
@@ -222,7 +230,7 @@ impl<'a> Lower<'a> {
             slots.push(Slot { value: *value, param: self.builder.param(ty) });
         }
         for (value, ty) in &outs {
-            slots.push(Slot { value: *value, param: self.builder.param(Type::Tensor(ty.clone())) });
+            slots.push(Slot { value: *value, param: self.builder.param(Type::Tensor(seen(ty))) });
         }
         let mut emitter = Emitter::new(graph, &self.plan, &mut self.builder, facts);
         emitter.slots = slots;
@@ -233,13 +241,32 @@ impl<'a> Lower<'a> {
         }
         self.builder.end_region(Vec::new());
         let (names, extents) = axes.into_iter().unzip();
-        let types: Vec<TensorType> = outs.iter().map(|it| it.1.clone()).collect();
+        let types: Vec<TensorType> = outs.iter().map(|it| seen(&it.1)).collect();
         let attrs = kernel_attrs(names, extents, &types);
         let results = self.builder.push(loops::Kernel::def(), [Arg::from(input_buffers)], attrs)?;
-        for ((value, _), buffer) in outs.iter().zip(results) {
+        for ((value, ty), buffer) in outs.iter().zip(results) {
+            let buffer = match ty.dtype.is_complex() {
+                true => self.seen_as(buffer, Type::Tensor(ty.clone()))?,
+                false => buffer,
+            };
             self.set_buffer(*value, buffer);
         }
         Ok(())
+    }
+
+    fn seen_as(&mut self, buffer: ValueId, ty: Type) -> Result<ValueId> {
+        Ok(loops::View::build(&mut self.builder, buffer, ty, Expr::int(0))?[0])
+    }
+
+    /// A tensor as kernels see it: a complex one as its parts.
+    fn parts_of(&mut self, buffer: ValueId) -> Result<ValueId> {
+        match self.builder.ty(buffer).as_tensor().filter(|it| it.dtype.is_complex()) {
+            Some(ty) => {
+                let ty = Type::Tensor(loops::parts_type(ty));
+                self.seen_as(buffer, ty)
+            }
+            None => Ok(buffer),
+        }
     }
 
     /// What computing a value at `a0`, `a1`, … reads, as far as it has memory by now.
@@ -288,6 +315,11 @@ impl<'a> Lower<'a> {
 
 fn reduction_free(graph: &Graph<'_>, value: ValueId) -> bool {
     graph.maker(value).is_none_or(|op| reduction(graph, op, value).1.is_empty())
+}
+
+/// The type under which kernels see memory of this one: of a complex tensor its parts.
+fn seen(ty: &TensorType) -> TensorType {
+    if ty.dtype.is_complex() { loops::parts_type(ty) } else { ty.clone() }
 }
 
 /// The attributes of a kernel whose loops are not yet told how to run.
@@ -358,6 +390,12 @@ fn emit_member(
         && !inner.is_empty()
     {
         return emit_parts(emitter, value, it, &at, &inner, inner_names);
+    }
+    if maker.is_some_and(|it| it.def.0.name == "tensor.complex") {
+        if inner.is_empty() {
+            return emitter.store_parts(value, &at);
+        }
+        return in_loop(emitter, &inner, |me| me.store_parts(value, &at));
     }
     if inner.is_empty() {
         let register = emitter.compute_root(value, &at)?;

@@ -10,7 +10,7 @@
 
 use ir::{DType, Op, ValueId};
 use sym::{Answer, Expr};
-use tensor::{ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Reduce, Sort};
+use tensor::{ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Linalg, Reduce, Sort};
 
 use super::{
     control::is_statement,
@@ -511,6 +511,7 @@ fn is_single(op: &Op) -> bool {
         "tensor.attention"
             | "tensor.nonzero"
             | "tensor.sort"
+            | "tensor.linalg"
             | "tensor.scan"
             | "tensor.scatter"
             | "tensor.index_update"
@@ -533,6 +534,7 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
                     | "tensor.arg_window"
                     | "tensor.contract"
                     | "tensor.conv"
+                    | "tensor.complex"
             );
         if own_kernel {
             op.results().for_each(|it| stored[it.index()] = true);
@@ -546,8 +548,12 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
             whole.push(it.x());
         } else if let Some(it) = Gather::of(view) {
             whole.push(it.x());
+        } else if matches!(op.def.0.name, "tensor.real" | "tensor.imag") {
+            whole.push(view.operand("x"));
         } else if let Some(it) = Sort::of(view) {
             whole.push(it.x());
+        } else if let Some(it) = Linalg::of(view) {
+            whole.extend(it.xs());
         } else if let Some(it) = Attention::of(view) {
             whole.extend([it.q(), it.k(), it.v()].map(|it| base(graph, it)));
             whole.extend(it.mask().map(|it| base(graph, it)));

@@ -2,7 +2,7 @@
 
 use ir::{Arg, Attr, AttrTy, Result, TensorType, Type, ValueId};
 use sym::{Answer, Expr, Facts};
-use tensor::{Attention, Contract, Conv, Sort};
+use tensor::{Attention, Contract, Conv, Linalg, Sort};
 
 use super::{
     graph::Graph,
@@ -322,6 +322,20 @@ impl Lower<'_> {
         if let Some(it) = Attention::of(view) {
             return self.attention(it, value);
         }
+        if let Some(it) = Linalg::of(view) {
+            let mut operands = Vec::new();
+            for x in it.xs() {
+                operands.push(self.row_major(x)?);
+            }
+            let types: Vec<Type> = op.results().map(|it| Type::Tensor(self.dense(it))).collect();
+            let args = [Arg::from(operands)];
+            let attrs = vec![it.kind().to_attr(), it.checked().to_attr(), types.to_attr()];
+            let made = self.builder.push(loops::Linalg::def(), args, attrs)?;
+            for (old, new) in op.results().zip(made) {
+                self.set_buffer(old, new);
+            }
+            return Ok(());
+        }
         if let Some(it) = Sort::of(view) {
             let x = self.need(it.x())?;
             let mut results = op.results();
@@ -339,6 +353,20 @@ impl Lower<'_> {
             return Ok(());
         }
         self.sequential(view, value)
+    }
+
+    fn dense(&self, value: ValueId) -> TensorType {
+        TensorType::contiguous(self.graph.dtype(value), self.graph.shape(value).to_vec())
+    }
+
+    /// The tensor that holds a value, in row-major order.
+    pub(super) fn row_major(&mut self, value: ValueId) -> Result<ValueId> {
+        let buffer = self.need(value)?;
+        let dense = self.dense(value);
+        match self.builder.ty(buffer).as_tensor() == Some(&dense) {
+            true => Ok(buffer),
+            false => self.copy(buffer, dense),
+        }
     }
 
     fn attention(&mut self, it: Attention<'_>, value: ValueId) -> Result<()> {

@@ -11,7 +11,7 @@ use pass::{PassCx, PassDef, Unit};
 use sym::Expr;
 use wrapper::{Arena, Slice};
 
-use crate::lives::Lives;
+use crate::lives::{Lives, Root};
 
 /// The pass.
 pub(crate) static PLAN_MEMORY: PassDef = PassDef::new(
@@ -41,28 +41,50 @@ fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
         return Ok(function.clone());
     }
     let sizes: Vec<Expr> = roots.iter().map(|it| bytes(body.ty(it.value))).collect();
-    let placed = place::place(&roots, &sizes, &function.facts);
     cx.count("tensors in the arena", roots.len() as u64);
-    let mut offsets: Vec<Option<Expr>> = vec![None; body.types.len()];
-    for (root, offset) in roots.iter().zip(placed.offsets) {
-        offsets[root.value.index()] = Some(offset);
-    }
-    let mut rewrite = Rewrite { it: Rewriter::new(function), offsets, arena: None };
-    for op in body.ops() {
-        if rewrite.arena.is_none() && rewrite.needs_arena(op) {
-            rewrite.it.new.origin = op.origin;
-            rewrite.arena = Some(Arena::build(&mut rewrite.it.new, placed.size.clone())?[0]);
+    let stages = stages(function, &sizes);
+    let mut offsets: Vec<Option<(usize, Expr)>> = vec![None; body.types.len()];
+    let mut arenas = Vec::new();
+    for stage in 0..=stages.iter().copied().max().unwrap_or(0) {
+        let of_stage = |it: &usize| stages[*it] == stage;
+        let members: Vec<usize> = (0..roots.len()).filter(of_stage).collect();
+        let own: Vec<Root> = members.iter().map(|it| roots[*it].clone()).collect();
+        let own_sizes: Vec<Expr> = members.iter().map(|it| sizes[*it].clone()).collect();
+        let placed = place::place(&own, &own_sizes, &function.facts);
+        for (root, offset) in own.iter().zip(placed.offsets) {
+            offsets[root.value.index()] = Some((stage, offset));
         }
+        arenas.push((placed.size, None));
+    }
+    let mut rewrite = Rewrite { it: Rewriter::new(function), offsets, arenas };
+    for op in body.ops() {
+        rewrite.make_arenas(op)?;
         rewrite.op(op)?;
     }
     Ok(rewrite.it.finish())
 }
 
+/// For each size how many of the symbols that data defines must be defined before it is known: up
+/// to the last one in it. Each such stage has an arena of its own, made once its size is known.
+fn stages(function: &Function, sizes: &[Expr]) -> Vec<usize> {
+    let bound = |op: &Op| {
+        let view = ir::View::of(&function.body, &function.facts, op);
+        wrapper::BindItem::of(view).map(|it| it.symbol())
+    };
+    let late: Vec<String> = function.body.ops().iter().filter_map(bound).collect();
+    let stage = |size: &Expr| {
+        let symbols = size.symbols();
+        late.iter().rposition(|it| symbols.contains(it.as_str())).map_or(0, |it| it + 1)
+    };
+    sizes.iter().map(stage).collect()
+}
+
 struct Rewrite<'a> {
     it: Rewriter<'a>,
-    /// For each value the place it is given.
-    offsets: Vec<Option<Expr>>,
-    arena: Option<ValueId>,
+    /// For each value the arena it is in, and its place there.
+    offsets: Vec<Option<(usize, Expr)>>,
+    /// The size of each arena, and the arena once it is made.
+    arenas: Vec<(Expr, Option<ValueId>)>,
 }
 
 impl<'a> Rewrite<'a> {
@@ -72,9 +94,24 @@ impl<'a> Rewrite<'a> {
         op.results().any(|it| self.offsets[it.index()].is_some()) || inside()
     }
 
+    /// Makes the arenas that the op, or one inside it, is the first to need.
+    fn make_arenas(&mut self, op: &Op) -> Result<()> {
+        for it in op.results() {
+            if let Some((stage, _)) = self.offsets[it.index()]
+                && self.arenas[stage].1.is_none()
+            {
+                self.it.new.origin = op.origin;
+                let size = self.arenas[stage].0.clone();
+                self.arenas[stage].1 = Some(Arena::build(&mut self.it.new, size)?[0]);
+            }
+        }
+        op.regions.iter().flat_map(|it| &it.ops).try_for_each(|it| self.make_arenas(it))
+    }
+
     fn op(&mut self, op: &'a Op) -> Result<()> {
         let place = op.results().find_map(|it| self.offsets[it.index()].clone());
-        let (Some(offset), Some(arena)) = (place, self.arena) else {
+        let place = place.and_then(|(stage, offset)| Some((offset, self.arenas[stage].1?)));
+        let Some((offset, arena)) = place else {
             return self.copy(op);
         };
         self.it.new.origin = op.origin;

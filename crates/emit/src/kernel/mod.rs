@@ -32,6 +32,9 @@ pub fn print_kernels(kernels: &[&Function]) -> String {
         kernel.body.for_each_op(&mut |op| {
             let function = op.def.0.scalar;
             headers.extend(function.and_then(scalar::header));
+            if op.def.0.name == "loops.linalg" {
+                headers.push("vec_linalg.h");
+            }
             if function == Some(ir::scalar::ScalarFn::Pow) {
                 headers.push("vec_libm.h");
             }

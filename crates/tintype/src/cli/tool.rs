@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use tintype::{
     Failure, TargetCpu,
-    tools::{PipelineOptions, SizeTask, chapters, pipeline, size},
+    tools::{
+        ConformOptions, PipelineOptions, SizeTask, Way, chapters, conform, judge_library, pipeline,
+        size,
+    },
 };
 
 use super::{Outcome, show, target_cpu};
@@ -25,6 +28,17 @@ enum Task {
     /// Shows the program after the last pass, or what is dumped. An IR text starts at the level it
     /// is at, or at --from; a reproducer says itself where it starts and which passes were to run.
     Pipeline(Pipeline),
+    /// Checks the operator cases of an archive; a line of JSON for each.
+    Conform(Conform),
+    /// Runs a library of operator cases; for a process of its own.
+    JudgeLibrary {
+        /// The library.
+        library: PathBuf,
+        /// The archive that the cases are from.
+        archive: PathBuf,
+        /// The labels of the cases that are in the library, as JSON.
+        list: PathBuf,
+    },
     /// Works on a size expression.
     Sym {
         #[command(subcommand)]
@@ -77,6 +91,24 @@ struct Pipeline {
     seed: u64,
 }
 
+#[derive(clap::Args)]
+struct Conform {
+    /// An archive of tests/torch/opcases.py.
+    archive: PathBuf,
+    /// Evaluate with the interpreter instead of compiling.
+    #[arg(long)]
+    interpret: bool,
+    /// Evaluate after each pass instead of compiling.
+    #[arg(long)]
+    validate_each: bool,
+    /// Only cases whose label has this in it.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// The CPU to compile for.
+    #[arg(long, value_name = "NAME", default_value = "native", value_parser = target_cpu)]
+    target_cpu: TargetCpu,
+}
+
 #[derive(clap::Subcommand)]
 enum Sym {
     /// Shows the simplified expression.
@@ -111,6 +143,10 @@ pub(crate) fn run(tool: &Tool) -> Result<Outcome, Failure> {
             show(&format!("{}\n", Value::from(chapters)));
         }
         Task::Pipeline(it) => run_pipeline(it)?,
+        Task::Conform(it) => run_conform(it)?,
+        Task::JudgeLibrary { library, archive, list } => {
+            show(&judge_library(library, archive, list)?);
+        }
         Task::Sym { task } => {
             let (task, Size { expr, ranges }) = match task {
                 Sym::Simplify(it) => (SizeTask::Simplify, it),
@@ -121,6 +157,28 @@ pub(crate) fn run(tool: &Tool) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::Good)
+}
+
+fn run_conform(args: &Conform) -> Result<(), Failure> {
+    let way = match (args.interpret, args.validate_each) {
+        (_, true) => Way::EachPass,
+        (true, false) => Way::Interpreted,
+        (false, false) => Way::Compiled,
+    };
+    let results = conform(&ConformOptions {
+        archive: args.archive.clone(),
+        way,
+        only: args.only.clone(),
+        target_cpu: args.target_cpu.clone(),
+    })?;
+    for it in results {
+        let (status, reason) = it.outcome.parts();
+        let line = json!({
+            "case": it.label, "dtype": it.dtype, "status": status, "reason": reason,
+        });
+        show(&format!("{line}\n"));
+    }
+    Ok(())
 }
 
 fn run_pipeline(args: &Pipeline) -> Result<(), Failure> {

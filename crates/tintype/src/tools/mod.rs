@@ -2,10 +2,12 @@
 //!
 //! Everything here gives text; the binary prints it.
 
+mod conform;
 mod docs;
 mod pipeline;
 mod sizes;
 
+pub use conform::{CaseOutcome, CaseResult, ConformOptions, Way, conform, judge_library};
 pub use docs::{Chapter, chapters};
 pub use pipeline::{PipelineOptions, Shown, pipeline};
 pub use sizes::{SizeTask, size};

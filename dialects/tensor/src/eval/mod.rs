@@ -199,3 +199,13 @@ fn select(xs: &[HostTensor]) -> Result<Vec<u8>, EvalError> {
     }
     Ok(out)
 }
+
+/// Factors of matrices.
+pub(crate) fn linalg(cx: &EvalCx<'_>) -> Eval {
+    let kind: String = cx.view.attr("kind");
+    let kind = ir::linalg::Factor::parse(&kind).ok_or_else(|| error(kind))?;
+    let operands =
+        (0..cx.operands.len()).map(|i| tensor(cx, i)).collect::<Result<Vec<_>, EvalError>>()?;
+    let results = kind.evaluate(&operands, cx.view.attr("checked")).map_err(error)?;
+    Ok(results.into_iter().map(HostValue::Tensor).collect())
+}

@@ -12,6 +12,7 @@ mod einsum;
 mod fourier;
 mod index;
 mod join;
+mod linalg;
 mod loss;
 mod matmul;
 mod matrix;
@@ -20,6 +21,7 @@ mod pool;
 mod reduce;
 mod rnn;
 mod sort;
+mod special;
 mod unary;
 mod upsample;
 mod view;
@@ -51,6 +53,7 @@ const FAMILIES: &[&[Rule]] = &[
     fourier::RULES,
     index::RULES,
     join::RULES,
+    linalg::RULES,
     loss::RULES,
     matmul::RULES,
     matrix::RULES,
@@ -59,6 +62,7 @@ const FAMILIES: &[&[Rule]] = &[
     reduce::RULES,
     rnn::RULES,
     sort::RULES,
+    special::RULES,
     unary::RULES,
     upsample::RULES,
     view::RULES,

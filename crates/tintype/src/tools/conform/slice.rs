@@ -1,0 +1,129 @@
+//! Taking a program of many independent samples apart.
+
+use ir::{Function, OutputKind, ParamKind};
+
+/// Which values and ops of a function have to do with each other.
+///
+/// Samples have inputs of their own, and may share constants. So what reads or makes one value, or
+/// takes one input, belongs together: an op that writes an input in place has no other tie to those
+/// that read it afterwards.
+pub(super) struct Parts {
+    /// By value, then by op, a representative of its part.
+    parent: Vec<usize>,
+    values: usize,
+}
+
+impl Parts {
+    pub(super) fn new(function: &Function) -> Parts {
+        let body = &function.body;
+        let values = body.types.len();
+        let mut res = Parts { parent: (0..values + body.ops().len()).collect(), values };
+        let mut shared = vec![false; values];
+        for (param, value) in function.params.iter().zip(&body.root.params) {
+            shared[value.index()] = param.kind != ParamKind::User;
+        }
+        for (i, op) in body.ops().iter().enumerate() {
+            op.for_each_use(&mut |it| {
+                if !shared[it.index()] {
+                    res.join(it.index(), values + i);
+                }
+            });
+            op.results().for_each(|it| res.join(it.index(), values + i));
+        }
+        res
+    }
+
+    fn find(&self, mut i: usize) -> usize {
+        while self.parent[i] != i {
+            i = self.parent[i];
+        }
+        i
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        // The smaller number stays: chains are short, since ops come in order.
+        self.parent[a.max(b)] = a.min(b);
+    }
+
+    /// The function with some of its outputs, counted as the caller does, and what they need.
+    pub(super) fn keep(&self, function: &Function, outputs: &[usize]) -> Function {
+        let mut res = function.clone();
+        let given = |it: &ir::Output| !matches!(it.kind, OutputKind::Mutates(_));
+        let mut wanted = vec![false; self.parent.len()];
+        let mut count = 0;
+        for (output, value) in function.outputs.iter().zip(&function.body.root.yields) {
+            if given(output) {
+                if outputs.contains(&count) {
+                    wanted[self.find(value.index())] = true;
+                }
+                count += 1;
+            }
+        }
+        let mut count = 0;
+        let mut kept = Vec::new();
+        for (i, output) in function.outputs.iter().enumerate() {
+            let value = function.body.root.yields[i];
+            let keeps = match given(output) {
+                true => outputs.contains(&count),
+                false => wanted[self.find(value.index())],
+            };
+            count += usize::from(given(output));
+            if keeps {
+                kept.push(i);
+            }
+        }
+        let place = |old: usize| kept.iter().position(|it| *it == old);
+        res.outputs = kept.iter().map(|i| function.outputs[*i].clone()).collect();
+        for output in &mut res.outputs {
+            if let OutputKind::AliasesOutput(other) = output.kind {
+                // Outputs of one sample are kept together.
+                output.kind = place(other).map_or(OutputKind::User, OutputKind::AliasesOutput);
+            }
+        }
+        res.body.root.yields = kept.iter().map(|i| function.body.root.yields[*i]).collect();
+        let mut i = 0;
+        res.body.root.ops.retain(|_| {
+            i += 1;
+            wanted[self.find(self.values + i - 1)]
+        });
+        compact(res)
+    }
+}
+
+/// Numbers values without gaps, as bodies have them.
+fn compact(function: Function) -> Function {
+    let text = ir::print_function(&function);
+    match ir::parse_module("a part", &text, catalog::ops()) {
+        Ok(mut functions) if functions.len() == 1 => functions.swap_remove(0),
+        _ => function,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "\
+func @main(%x: f32[2] user, %y: f32[2] user) -> (%a: f32[2], %b: f32[2]) {
+  %0 = tensor.neg %x : f32[2]
+  %1 = tensor.exp %y : f32[2]
+  %2 = tensor.exp %0 : f32[2]
+  return %2, %1
+}
+";
+
+    #[test]
+    fn a_part_has_what_its_outputs_need() {
+        let whole = ir::parse_module("test", TWO, catalog::ops()).unwrap().swap_remove(0);
+        let parts = Parts::new(&whole);
+        let ops = |outputs: &[usize]| {
+            let part = parts.keep(&whole, outputs);
+            assert_eq!(ir::verify(&part), vec![]);
+            part.body.ops().iter().map(|it| it.def.0.name).collect::<Vec<_>>()
+        };
+        assert_eq!(ops(&[0]), ["tensor.neg", "tensor.exp"]);
+        assert_eq!(ops(&[1]), ["tensor.exp"]);
+        assert_eq!(ops(&[0, 1]).len(), 3);
+    }
+}
