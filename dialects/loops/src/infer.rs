@@ -56,7 +56,14 @@ pub(crate) fn verify_kernel(view: OpView<'_>) -> Result<()> {
     let it = Kernel(view);
     axes_match(view, it.axes().len(), it.extents().len())?;
     let mut want: Vec<Type> = it.inputs().iter().map(|it| view.ty(*it).clone()).collect();
-    want.extend(outs(view, &it.outs())?);
+    let made = outs(view, &it.outs())?;
+    if let Some(input) = it.in_place() {
+        let input = usize::try_from(input).ok().and_then(|it| want.get(it));
+        if made.len() != 1 || made.first() != input {
+            return Err(view.error("C3: what is written in place has another type"));
+        }
+    }
+    want.extend(made);
     region_params(view, &want)
 }
 

@@ -8,8 +8,10 @@ ir::dialect! { loops;
     /// Runs its region at every point of `axes` × `extents`; the region's parameters are the inputs
     /// and then the outputs, whose types `outs` gives. The first `parallel` axes may run on several
     /// threads, if `work`, in elements, is at least [`PARALLEL_WORK`](crate::PARALLEL_WORK) or not
-    /// given. With `vector`, that axis runs in lanes.
+    /// given. With `vector`, that axis runs in lanes. With `in_place`, the only output is the memory
+    /// of the input of that index: what is not stored stays as it was.
     /// C1: as many extents as axes. C2: the region's parameters are the inputs and outputs.
+    /// C3: an output in place has its input's type.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[s0, 4]<4, 1>
@@ -21,7 +23,10 @@ ir::dialect! { loops;
     /// }
     /// ```
     op Kernel = "kernel" (many [inputs])
-        { axes: Strs, extents: Sizes, outs: Any, parallel: Int, work: opt Size, vector: opt Str } {
+        {
+            axes: Strs, extents: Sizes, outs: Any, parallel: Int, work: opt Size, vector: opt Str,
+            in_place: opt Int
+        } {
         infer: infer::kernel, effects: Effects::Pure, isolated: true, verify: infer::verify_kernel,
         eval: Some(eval::kernel::kernel),
     }

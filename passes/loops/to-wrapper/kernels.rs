@@ -133,6 +133,7 @@ fn copy_kernel(
         0,
         None,
         vector,
+        None,
     )?;
     Ok(results[0])
 }

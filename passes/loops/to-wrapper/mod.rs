@@ -10,7 +10,7 @@ mod kernels;
 
 use diag::Diag;
 use ir::{Builder, Function, OutputKind, ParamKind, RefName, Result, Type, ValueId};
-use loops::View as LoopsView;
+use loops::{Kernel, View as LoopsView};
 use pass::{PassCx, PassDef, Unit};
 use sym::Expr;
 
@@ -184,8 +184,15 @@ impl Lower<'_> {
         let kernel = kernels.outline(self.function, op)?;
         let inputs: Vec<ValueId> = op.operands().map(|it| self.read(it)).collect();
         let mut outputs = Vec::new();
+        let in_place = Kernel::of(view).and_then(|it| Some((it.in_place()?, it.inputs())));
         for value in op.results() {
             let ty = body.ty(value).clone();
+            if let Some((index, from)) = &in_place {
+                let target = self.read(from[*index as usize]);
+                self.map[value.index()] = Some(target);
+                outputs.push(target);
+                continue;
+            }
             if let Some(whole) = self.behind[value.index()]
                 && let Some(index) = self.handed[whole.index()]
             {

@@ -2,7 +2,10 @@
 
 use ir::{Function, Op, ValueId, View};
 use sym::{Expr, Facts};
-use tensor::{Expand, Flip, Permute, Reshape, Slice, Strided, contiguous_dims};
+use tensor::{
+    Expand, Flip, IndexUpdate, Permute, Reshape, Scatter, Slice, SliceUpdate, Strided,
+    contiguous_dims,
+};
 
 /// A function with the answers at hand.
 pub(super) struct Graph<'a> {
@@ -62,6 +65,21 @@ impl<'a> Graph<'a> {
     /// The index of parameter `value` among the function's.
     pub(super) fn param_index(&self, value: ValueId) -> Option<usize> {
         self.function.body.root.params.iter().position(|it| *it == value)
+    }
+
+    /// The parameter whose memory the value could be: it is that parameter, which the function
+    /// writes, or what updates of parts make of it.
+    pub(super) fn written_param(&self, value: ValueId) -> Option<ValueId> {
+        if let Some(i) = self.param_index(value) {
+            let written = |it: &ir::Output| it.kind == ir::OutputKind::Mutates(i);
+            return self.function.outputs.iter().any(written).then_some(value);
+        }
+        let view = self.view(self.maker(value)?);
+        let updated = SliceUpdate::of(view)
+            .map(|it| it.x())
+            .or_else(|| IndexUpdate::of(view).map(|it| it.x()))
+            .or_else(|| Scatter::of(view).map(|it| it.x()));
+        self.written_param(updated?)
     }
 
     /// Whether the op only says where its operand's elements are found.

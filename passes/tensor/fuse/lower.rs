@@ -21,6 +21,10 @@ pub(super) struct Lower<'a> {
     buffers: Vec<Option<ValueId>>,
     /// For each stored value the stored values computed from it.
     dependents: Vec<Vec<ValueId>>,
+    /// What is still to be lowered, the next one last.
+    pub rest: Vec<Item>,
+    /// Values that are one memory with a parameter that the function writes, and that parameter.
+    pub families: Vec<(ValueId, ValueId)>,
 }
 
 impl<'a> Lower<'a> {
@@ -37,7 +41,9 @@ impl<'a> Lower<'a> {
             }
         }
         let builder = Builder::new(graph.facts);
-        Lower { graph, plan, builder, buffers: vec![None; count], dependents }
+        let buffers = vec![None; count];
+        let (rest, families) = (Vec::new(), Vec::new());
+        Lower { graph, plan, builder, buffers, dependents, rest, families }
     }
 
     /// The tensor that holds a value.
@@ -86,7 +92,9 @@ impl<'a> Lower<'a> {
                 loops::Assert::build(&mut self.builder, it.cond(), it.message())?;
             }
         }
-        for item in std::mem::take(&mut self.plan.items) {
+        self.rest = std::mem::take(&mut self.plan.items);
+        self.rest.reverse();
+        while let Some(item) = self.rest.pop() {
             match item {
                 Item::Group(Group { members, rows, .. }) => self.kernel(&members, rows)?,
                 Item::Structured { value, root } => self.structured(value, root)?,
@@ -334,6 +342,7 @@ pub(super) fn kernel_attrs(
         extents.to_attr(),
         outs.to_attr(),
         0_i64.to_attr(),
+        Attr::None,
         Attr::None,
         Attr::None,
     ]

@@ -11,6 +11,7 @@
 
 mod control;
 mod graph;
+mod in_place;
 mod index;
 mod layout;
 mod lower;

@@ -10,7 +10,9 @@
 
 use ir::{DType, Op, ValueId};
 use sym::{Answer, Expr};
-use tensor::{ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Linalg, Reduce, Sort};
+use tensor::{
+    ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Linalg, Reduce, SliceUpdate, Sort,
+};
 
 use super::{
     control::is_statement,
@@ -283,7 +285,7 @@ impl Plan {
                 }
                 if let Some((value, root)) = structured.iter().find(|it| it.1 == value) {
                     items.push(Item::Structured { value: *value, root: *root });
-                } else if is_single(op) {
+                } else if is_single(graph, op) {
                     if value == op.result() {
                         items.push(Item::Single(value));
                     }
@@ -505,7 +507,11 @@ pub(super) fn is_structured(graph: &Graph<'_>, op: &Op) -> bool {
 }
 
 /// Whether the op is a kernel by itself that nothing joins.
-fn is_single(op: &Op) -> bool {
+fn is_single(graph: &Graph<'_>, op: &Op) -> bool {
+    let updated = SliceUpdate::of(graph.view(op)).map(|it| it.x());
+    if updated.is_some_and(|it| graph.written_param(it).is_some()) {
+        return true;
+    }
     matches!(
         op.def.0.name,
         "tensor.attention"
@@ -525,7 +531,7 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
     body.root.params.iter().for_each(|it| stored[it.index()] = true);
     for op in body.ops() {
         let view = graph.view(op);
-        let own_kernel = is_single(op)
+        let own_kernel = is_single(graph, op)
             || matches!(
                 op.def.0.name,
                 "tensor.reduce"

@@ -1,7 +1,7 @@
 //! Kernels in which the order of steps matters: scans, and writes to computed places.
 
 use ir::{Arg, AttrTy, DType, Number, Result, ValueId, View, scalar::ScalarFn};
-use sym::Expr;
+use sym::{Expr, Facts};
 use tensor::{IndexUpdate, Nonzero, Scan, Scatter};
 
 use super::{
@@ -106,17 +106,24 @@ pub(super) fn scatter(
 ) -> Result<Axes> {
     let graph = emitter.graph;
     let x = view.operand("x");
-    let named = |prefix: &str, shape: &[Expr]| -> (Vec<(String, Expr)>, Vec<Expr>) {
-        let axes: Vec<(String, Expr)> =
-            shape.iter().enumerate().map(|(i, it)| (format!("{prefix}{i}"), it.clone())).collect();
-        let at = axes.iter().map(|it| Expr::sym(&it.0)).collect();
-        (axes, at)
-    };
     let (axes, at) = named("r", graph.shape(value));
     in_loop(emitter, &axes, |me| {
         let register = me.read(x, &at, None)?;
         me.store(value, register, at.clone(), Vec::new(), None, "set")
     })?;
+    write_elements(emitter, view, value, &|at, _| at)?;
+    Ok((Vec::new(), Vec::new()))
+}
+
+/// Writes one element of an update after the other to `target`, each at `to` of its place.
+pub(super) fn write_elements(
+    emitter: &mut Emitter<'_, '_, '_>,
+    view: View<'_>,
+    target: ValueId,
+    to: &dyn Fn(Vec<Expr>, &Facts) -> Vec<Expr>,
+) -> Result<()> {
+    let graph = emitter.graph;
+    let x = view.operand("x");
     if let Some(it) = Scatter::of(view) {
         let (axes, at) = named("s", graph.shape(it.index()));
         in_loop(emitter, &axes, |me| {
@@ -125,8 +132,9 @@ pub(super) fn scatter(
             let (dynamic, place) =
                 me.dynamic_place(x, &[it.index()], &[it.dim()], &at, place, None)?;
             let register = me.read(it.values(), &at, None)?;
-            me.store(value, register, place, dynamic, None, &it.mode())
-        })?;
+            let place = to(place, &dynamic_facts(&me.facts, graph.shape(x), &[it.dim()]));
+            me.store(target, register, place, dynamic, None, &it.mode())
+        })
     } else if let Some(it) = IndexUpdate::of(view) {
         let (axes, at) = named("s", graph.shape(it.values()));
         in_loop(emitter, &axes, |me| {
@@ -143,12 +151,30 @@ pub(super) fn scatter(
             let own = &at[begin..begin + own];
             let (dynamic, place) = me.dynamic_place(x, &it.indices(), &dims, own, place, None)?;
             let register = me.read(it.values(), &at, None)?;
-            me.store(value, register, place, dynamic, None, &it.mode())
-        })?;
+            let place = to(place, &dynamic_facts(&me.facts, graph.shape(x), &dims));
+            me.store(target, register, place, dynamic, None, &it.mode())
+        })
     } else {
-        return Err(unsupported(view));
+        Err(unsupported(view))
     }
-    Ok((Vec::new(), Vec::new()))
+}
+
+/// Facts that hold where `d0`, `d1`, … are checked indices of these dimensions.
+fn dynamic_facts(facts: &Facts, shape: &[Expr], dims: &[i64]) -> Facts {
+    let axes: Vec<(String, Expr)> = dims
+        .iter()
+        .enumerate()
+        .filter_map(|(i, dim)| Some((format!("d{i}"), shape.get(*dim as usize)?.clone())))
+        .collect();
+    loops::axis_facts(facts, &axes)
+}
+
+/// Axes over a shape, and the place they make.
+pub(super) fn named(prefix: &str, shape: &[Expr]) -> (Vec<(String, Expr)>, Vec<Expr>) {
+    let axes: Vec<(String, Expr)> =
+        shape.iter().enumerate().map(|(i, it)| (format!("{prefix}{i}"), it.clone())).collect();
+    let at = axes.iter().map(|it| Expr::sym(&it.0)).collect();
+    (axes, at)
 }
 
 fn lowest(dtype: DType) -> Number {

@@ -2,7 +2,7 @@
 
 use ir::{Arg, Attr, AttrTy, Result, TensorType, Type, ValueId};
 use sym::{Answer, Expr, Facts};
-use tensor::{Attention, Contract, Conv, Linalg, Sort};
+use tensor::{Attention, Contract, Conv, Linalg, SliceUpdate, Sort};
 
 use super::{
     graph::Graph,
@@ -13,10 +13,10 @@ use super::{
 };
 
 /// A tensor as a base, an offset and one stride per dimension, all in elements.
-struct Strides {
-    base: ValueId,
-    offset: Expr,
-    strides: Vec<Expr>,
+pub(super) struct Strides {
+    pub base: ValueId,
+    pub offset: Expr,
+    pub strides: Vec<Expr>,
 }
 
 impl Lower<'_> {
@@ -33,11 +33,22 @@ impl Lower<'_> {
             let op = graph.maker(source)?;
             (source, at) = graph.movement(op, &at, &facts)?;
         }
-        let base = self.buffer(source)?;
+        self.affine(self.buffer(source)?, at, &axes)
+    }
+
+    /// A view of `base` whose element at `axes` lies at `at`, if that is one stride per axis.
+    pub(super) fn affine(
+        &self,
+        base: ValueId,
+        at: Vec<Expr>,
+        axes: &[(String, Expr)],
+    ) -> Option<Strides> {
+        let graph = self.graph;
+        let facts = loops::axis_facts(graph.facts, axes);
         let ty = self.builder.ty(base).as_tensor()?;
         let mut rest = loops::linear_offset(ty, &at, &facts);
         let mut strides = Vec::new();
-        for (axis, size) in &axes {
+        for (axis, size) in axes {
             let stride = match is_one(size, graph.facts) {
                 true => {
                     rest = rest.subst(&|it| (it == axis).then(|| Expr::int(0)));
@@ -72,7 +83,12 @@ impl Lower<'_> {
         }
     }
 
-    fn view(&mut self, it: &Strides, shape: Vec<Expr>, strides: Vec<Expr>) -> Result<ValueId> {
+    pub(super) fn view(
+        &mut self,
+        it: &Strides,
+        shape: Vec<Expr>,
+        strides: Vec<Expr>,
+    ) -> Result<ValueId> {
         let dtype = self.builder.ty(it.base).dtype().unwrap_or(ir::DType::F32);
         let ty = TensorType { dtype, shape: shape.into(), strides: Some(strides.into()) };
         let whole = self.builder.ty(it.base).as_tensor() == Some(&ty) && it.offset == Expr::int(0);
@@ -351,6 +367,12 @@ impl Lower<'_> {
                 self.set_buffer(old, new);
             }
             return Ok(());
+        }
+        if self.buffer(value).is_some() || self.in_place(op)? {
+            return Ok(());
+        }
+        if SliceUpdate::of(view).is_some() {
+            return self.need(value).map(drop);
         }
         self.sequential(view, value)
     }

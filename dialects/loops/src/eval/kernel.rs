@@ -20,7 +20,12 @@ pub(crate) fn kernel(cx: &EvalCx<'_>) -> Evaluated {
     let outs = tensor_types(&it.outs())?;
     let inputs = tensors(cx.operands)?;
     let mut compiler = Compiler::new(cx);
-    let memories = bind(cx, &mut compiler, 0, &inputs, &outs)?;
+    let mut memories = bind(cx, &mut compiler, 0, &inputs, &outs)?;
+    let in_place = it.in_place().and_then(|it| inputs.get(usize::try_from(it).ok()?));
+    if let (Some(before), Some(output)) = (in_place, memories.last_mut()) {
+        let bytes = before.bytes.to_vec();
+        *output = Memory::owned(before.dtype, before.shape.clone(), bytes);
+    }
     let space = compiler.loop_over(cx.view, &it.axes(), &it.extents())?;
     let mut machine = Machine::new(&compiler, memories);
     machine.run(&[Inst::For(space)])?;
