@@ -5,6 +5,7 @@ use pass::PassDef;
 
 pub mod arena;
 mod lives;
+pub mod report;
 
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;

@@ -145,7 +145,7 @@ impl<'a> Rewrite<'a> {
 
 /// The bytes a tensor takes, up to the next multiple of [`ALIGNMENT`]: from its first element to
 /// its last, as strides may leave gaps or repeat.
-fn bytes(ty: &Type) -> Expr {
+pub(crate) fn bytes(ty: &Type) -> Expr {
     let Type::Tensor(it) = ty else { return Expr::int(0) };
     let span = match &it.strides {
         None => it.numel(),
