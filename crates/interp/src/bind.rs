@@ -80,7 +80,10 @@ fn sizes<'a>(function: &'a Function, args: &[HostValue]) -> Result<Vec<Size<'a>>
         let ty = body.ty(*value);
         let fits = match (ty, arg) {
             (Type::Scalar(dtype), HostValue::Scalar(found, _)) => dtype == found,
-            (Type::Tensor(ty), HostValue::Tensor(_) | HostValue::Cell(_)) => {
+            (
+                Type::Tensor(ty),
+                HostValue::Tensor(_) | HostValue::Cell(_) | HostValue::Memory(_),
+            ) => {
                 let arg = arg.tensor()?.check()?;
                 let pairs = ty.shape.iter().zip(&arg.shape);
                 res.extend(pairs.map(|(expr, value)| Size {
@@ -104,6 +107,7 @@ pub(crate) fn describe(value: &HostValue) -> String {
     match value {
         HostValue::Scalar(dtype, _) => dtype.to_string(),
         HostValue::Tensor(it) => format!("{}{:?}", it.dtype, it.shape),
+        HostValue::Memory(it) => format!("a memory of {}{:?}", it.dtype(), it.shape()),
         HostValue::Cell(_) => match value.tensor() {
             Ok(it) => format!("a memory of {}{:?}", it.dtype, it.shape),
             Err(it) => it.0,

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use ir::{EvalCx, EvalError, Function, HostValue, Op, Region, Type, ValueId, View};
+use ir::{EvalCx, EvalError, Function, HostValue, Memory, Op, Region, Type, ValueId, View};
 use sym::Expr;
 
 use crate::{
@@ -10,7 +10,8 @@ use crate::{
     plan::{OpPlan, RegionPlan, plan},
 };
 
-/// Evaluates a function.
+/// Evaluates a function. After its results come the parameters that it has written in place, in
+/// order, then what its statements have handed over.
 ///
 /// `sizes` gives values to symbols that the arguments' shapes do not determine; where they do, the
 /// two must agree.
@@ -48,8 +49,20 @@ fn called(
     let sizes = RefCell::new(bind_more(function, args, sizes)?);
     let plan = plan(&function.body);
     let values = RefCell::new(vec![None; function.body.types.len()]);
-    let run = Run { program, function, sizes, values, depth };
-    run.region(&function.body.root, &plan, args, &Scope { bindings: &[], parent: None })
+    let given = RefCell::default();
+    let memories = RefCell::default();
+    let run = Run { program, function, sizes, values, memories, given, depth };
+    let scope = Scope { bindings: &[], parent: None };
+    let mut res = run.region(&function.body.root, &plan, args, &scope)?;
+    let mut memories = run.memories.into_inner();
+    memories.sort_by_key(|it| it.0);
+    res.extend(
+        memories.into_iter().filter(|it| it.1.is_written()).map(|it| HostValue::Memory(it.1)),
+    );
+    for (i, it) in run.given.into_inner().into_iter().enumerate() {
+        res.push(it.ok_or_else(|| EvalError(format!("output {i} is not handed over")))?);
+    }
+    Ok(res)
 }
 
 /// The symbols that regions bind, innermost first.
@@ -66,6 +79,9 @@ struct Run<'a> {
     depth: usize,
     /// The value of each number, while it is needed.
     values: RefCell<Vec<Option<HostValue>>>,
+    /// The memory of the parameters that were given as values, where an op has asked for it.
+    memories: RefCell<Vec<(ValueId, Memory)>>,
+    given: RefCell<Vec<Option<HostValue>>>,
 }
 
 impl Run<'_> {
@@ -139,6 +155,8 @@ impl Run<'_> {
             run: &run,
             call: &|name, args| self.call(name, args),
             bind: &|symbol, value| self.bind(symbol, value),
+            set: &|id, value| self.replace(id, value),
+            given: &self.given,
         })?;
         if results.len() != op.results as usize {
             return Err(EvalError(format!(
@@ -155,6 +173,15 @@ impl Run<'_> {
             self.set(id, Some(value));
         }
         Ok(())
+    }
+
+    fn replace(&self, id: ValueId, value: HostValue) {
+        if let HostValue::Memory(it) = &value
+            && self.function.body.root.params.contains(&id)
+        {
+            self.memories.borrow_mut().push((id, it.clone()));
+        }
+        self.set(id, Some(value));
     }
 
     /// Size symbols are visible in the functions that control flow calls.
@@ -185,6 +212,13 @@ impl Run<'_> {
                 ty.dtype == it.dtype
                     && ty.rank() == it.shape.len()
                     && ty.shape.iter().zip(&it.shape).all(|(expr, found)| {
+                        self.size(expr, scope).map_or(true, |expected| expected == *found)
+                    })
+            }
+            (Type::Tensor(ty), HostValue::Memory(it)) => {
+                ty.dtype == it.dtype()
+                    && ty.rank() == it.shape().len()
+                    && ty.shape.iter().zip(it.shape()).all(|(expr, found)| {
                         self.size(expr, scope).map_or(true, |expected| expected == *found)
                     })
             }

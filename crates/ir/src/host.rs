@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, sync::Arc};
 use half::{bf16, f16};
 
 use crate::{
-    DType, EvalError,
+    DType, EvalError, Memory,
     scalar::{Elem, store},
 };
 
@@ -146,10 +146,12 @@ pub enum HostValue {
     Scalar(DType, Elem),
     /// A memory that ops write into: what a kernel stores to.
     Cell(Arc<std::sync::Mutex<HostTensor>>),
+    /// A tensor in memory that others may share.
+    Memory(Memory),
 }
 
 impl HostValue {
-    /// The tensor; a cell gives what it holds now.
+    /// The tensor; a cell or a memory gives what it holds now.
     pub fn tensor(&self) -> Result<HostTensor, EvalError> {
         match self {
             HostValue::Tensor(it) => Ok(it.clone()),
@@ -157,6 +159,7 @@ impl HostValue {
                 Ok(it) => Ok(it.clone()),
                 Err(_) => Err(EvalError("a writer of this memory failed".to_owned())),
             },
+            HostValue::Memory(it) => it.read(),
             HostValue::Scalar(..) => Err(EvalError("a scalar where a tensor is needed".to_owned())),
         }
     }
@@ -166,7 +169,8 @@ impl HostValue {
         match self {
             HostValue::Scalar(_, it) => Ok(*it),
             HostValue::Tensor(it) if it.numel() == 1 => Ok(it.elem(0)),
-            HostValue::Tensor(_) | HostValue::Cell(_) => {
+            HostValue::Memory(it) if it.shape().iter().all(|it| *it == 1) => Ok(it.read()?.elem(0)),
+            HostValue::Tensor(_) | HostValue::Cell(_) | HostValue::Memory(_) => {
                 Err(EvalError("a tensor where a scalar is needed".to_owned()))
             }
         }

@@ -19,6 +19,7 @@ mod hash;
 mod host;
 mod lex;
 pub mod linalg;
+mod memory;
 mod number;
 mod op;
 mod parse;
@@ -35,6 +36,7 @@ pub use dtype::{DType, DTypeKind};
 pub use func::{Function, Output, OutputKind, Param, ParamKind};
 pub use hash::content_hash;
 pub use host::{Bytes, HostTensor, HostValue};
+pub use memory::{Memory, UNWRITTEN};
 pub use number::Number;
 pub use op::{
     Alias, AttrDef, Effects, EvalCx, EvalError, EvalFn, OpDef, OpRef, OperandDef, OperandKind,

@@ -122,6 +122,10 @@ pub struct EvalCx<'a> {
     pub call: &'a dyn Fn(&str, &[HostValue]) -> std::result::Result<Vec<HostValue>, EvalError>,
     /// Gives a size symbol its value, from here on.
     pub bind: &'a dyn Fn(&str, i64) -> std::result::Result<(), EvalError>,
+    /// Replaces a value from here on: a parameter becomes the memory that it lies in.
+    pub set: &'a dyn Fn(ValueId, HostValue),
+    /// What statements have handed to the caller, by the output's number.
+    pub given: &'a std::cell::RefCell<Vec<Option<HostValue>>>,
 }
 
 /// Evaluates an op on the host.

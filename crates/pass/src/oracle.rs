@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ir::{DTypeKind, EvalError, Function, HostTensor, HostValue, ParamKind, scalar::Elem};
+use ir::{
+    DTypeKind, EvalError, Function, HostTensor, HostValue, OutputKind, ParamKind, scalar::Elem,
+};
 
 use crate::{
     Unit, computes_constants,
@@ -119,14 +121,28 @@ impl Inputs {
             let value = value.ok_or_else(|| EvalError(format!("{name} is not known")))?;
             args.push(value.clone());
         }
-        (self.oracle.run)(&unit.functions, function, &args, &case.sizes)
+        let values = (self.oracle.run)(&unit.functions, function, &args, &case.sizes)?;
+        Ok(written_first(function, values))
     }
+}
+
+/// Results in the order in which a program of statements gives them: parameters that it writes,
+/// in their order, before all others.
+fn written_first(function: &Function, values: Vec<HostValue>) -> Vec<HostValue> {
+    let param = |i: usize| match function.outputs.get(i).map(|it| &it.kind) {
+        Some(OutputKind::Mutates(it)) => *it,
+        _ => usize::MAX,
+    };
+    let mut res: Vec<(usize, HostValue)> =
+        values.into_iter().enumerate().map(|(i, it)| (param(i), it)).collect();
+    res.sort_by_key(|it| it.0);
+    res.into_iter().map(|it| it.1).collect()
 }
 
 fn to_tensor(value: &HostValue) -> Result<HostTensor, EvalError> {
     match value {
         HostValue::Scalar(dtype, it) => Ok(HostTensor::from_elems(*dtype, Vec::new(), [*it])),
-        HostValue::Tensor(_) | HostValue::Cell(_) => value.tensor(),
+        HostValue::Tensor(_) | HostValue::Cell(_) | HostValue::Memory(_) => value.tensor(),
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** a printer of this dialect decides nothing. What is not an op here is not printed.
 
+mod eval;
 mod infer;
 mod ops;
 

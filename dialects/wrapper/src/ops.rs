@@ -2,7 +2,7 @@
 
 use ir::{Alias, Effects};
 
-use crate::infer;
+use crate::{eval, infer};
 
 ir::dialect! { wrapper;
     /// Stops the run unless the input has the dtype, rank and device of its type.
@@ -13,6 +13,7 @@ ir::dialect! { wrapper;
     /// ```
     op CheckTensor = "check_tensor" ([x]) {} {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::check_tensor),
     }
 
     /// Defines a symbol by a dimension of an input: `dim = factor * symbol + rest`. Stops the run
@@ -24,6 +25,7 @@ ir::dialect! { wrapper;
     /// ```
     op Bind = "bind" ([x]) { dim: Int, symbol: Str, factor: Int, rest: Size } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::bind),
     }
 
     /// Defines a symbol by the one element of an integer tensor. Stops the run if that is outside
@@ -35,6 +37,7 @@ ir::dialect! { wrapper;
     /// ```
     op BindItem = "bind_item" ([x]) { symbol: Str } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::bind_item),
     }
 
     /// Stops the run unless a dimension of an input has this size.
@@ -45,6 +48,7 @@ ir::dialect! { wrapper;
     /// ```
     op CheckDim = "check_dim" ([x]) { dim: Int, size: Size } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::check_dim),
     }
 
     /// Stops the run unless an input has the strides of its type: one that is written in place
@@ -56,6 +60,7 @@ ir::dialect! { wrapper;
     /// ```
     op CheckStrides = "check_strides" ([x]) {} {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::nothing),
     }
 
     /// Stops the run with `message` unless `cond` is not zero.
@@ -65,11 +70,13 @@ ir::dialect! { wrapper;
     /// ```
     op Assert = "assert" () { cond: Size, message: Str } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::assert),
     }
 
     /// From here on the inputs belong to the run. Comes after the last check.
     op TakeInputs = "take_inputs" () {} {
         infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::nothing),
     }
 
     /// An input with the strides of the result type: itself if it has them, else a dense copy
@@ -81,6 +88,7 @@ ir::dialect! { wrapper;
     /// ```
     op StridedInput = "strided_input" ([x]) {} {
         infer: infer::same, effects: Effects::Reads, alias: Alias::ViewOf(0),
+        eval: Some(eval::same),
     }
 
     /// The run's arena, of so many bytes.
@@ -90,6 +98,7 @@ ir::dialect! { wrapper;
     /// ```
     op Arena = "arena" () { size: Size } {
         infer: infer::arena, effects: Effects::Alloc,
+        eval: Some(eval::arena),
     }
 
     /// A tensor in the arena, `offset` bytes from its start.
@@ -100,6 +109,7 @@ ir::dialect! { wrapper;
     /// ```
     op Slice = "slice" ([arena]) { ty: TypeAttr, offset: Size } {
         infer: infer::typed, effects: Effects::Alloc,
+        eval: Some(eval::slice),
     }
 
     /// A tensor for intermediate values, not planned yet.
@@ -109,6 +119,7 @@ ir::dialect! { wrapper;
     /// ```
     op Alloc = "alloc" () { ty: TypeAttr } {
         infer: infer::typed, effects: Effects::Alloc,
+        eval: Some(eval::alloc),
     }
 
     /// A new tensor that the caller gets as output `index`.
@@ -118,6 +129,7 @@ ir::dialect! { wrapper;
     /// ```
     op OutputAlloc = "output_alloc" () { index: Int, ty: TypeAttr } {
         infer: infer::typed, effects: Effects::Alloc,
+        eval: Some(eval::output_alloc),
     }
 
     /// Another shape, strides and start in the same memory; `offset` is in elements.
@@ -128,6 +140,7 @@ ir::dialect! { wrapper;
     /// ```
     op View = "view" ([x]) { ty: TypeAttr, offset: Size } {
         infer: infer::typed, effects: Effects::Pure, alias: Alias::ViewOf(0),
+        eval: Some(eval::view),
     }
 
     /// Calls a kernel: its inputs, the tensors it writes, then the symbols it takes.
@@ -140,6 +153,7 @@ ir::dialect! { wrapper;
     /// ```
     op Call = "call" (many [inputs], many [outputs]) { kernel: Ref, faults: Bool } {
         infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::call),
     }
 
     /// Hands the caller an input itself as output `index`.
@@ -150,6 +164,7 @@ ir::dialect! { wrapper;
     /// ```
     op OutputInput = "output_input" ([x]) { index: Int } {
         infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::output_input),
     }
 
     /// Hands the caller a view of an input as output `index`.
@@ -160,6 +175,7 @@ ir::dialect! { wrapper;
     /// ```
     op OutputView = "output_view" ([x]) { index: Int, ty: TypeAttr, offset: Size } {
         infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::output_view),
     }
 
     /// Hands the caller output `other` once more, as output `index`.
@@ -169,6 +185,7 @@ ir::dialect! { wrapper;
     /// ```
     op OutputSame = "output_same" () { index: Int, other: Int } {
         infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::output_same),
     }
 
     /// Stops the run with `message` where the one element of a tensor is zero.

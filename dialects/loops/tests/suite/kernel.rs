@@ -331,6 +331,8 @@ fn a_store_on_its_own_writes_to_its_cell() {
         run: &|_, _, _| panic!("a store has no region"),
         call: &|_, _| panic!("a store calls nothing"),
         bind: &|_, _| panic!("a store binds nothing"),
+        set: &|_, _| panic!("a store replaces nothing"),
+        given: &std::cell::RefCell::default(),
     });
     assert!(results.unwrap().is_empty());
     assert_same(&cell.lock().unwrap(), &f32s(&[3], &[0.0, 6.0, 2.0]));

@@ -1,0 +1,207 @@
+//! What statements do: tensors are slices of real bytes, so that two which overlap while both are
+//! needed give a wrong value.
+
+use ir::{EvalCx, EvalError, HostValue, Memory, TensorType, Type, ValueId};
+use sym::Expr;
+
+use crate::ops;
+
+type Eval<T> = std::result::Result<T, EvalError>;
+type Evaluated = Eval<Vec<HostValue>>;
+
+fn error(message: impl Into<String>) -> EvalError {
+    EvalError(message.into())
+}
+
+/// The `i`-th operand.
+fn operand<'a>(cx: &EvalCx<'a>, i: usize) -> Eval<&'a HostValue> {
+    cx.operands.get(i).ok_or_else(|| error("an operand is missing"))
+}
+
+fn sizes<'a>(cx: &EvalCx<'_>, exprs: impl IntoIterator<Item = &'a Expr>) -> Eval<Vec<i64>> {
+    exprs.into_iter().map(|it| (cx.size)(it)).collect()
+}
+
+/// The sizes and strides of a type.
+fn layout(cx: &EvalCx<'_>, ty: &TensorType) -> Eval<(Vec<i64>, Vec<i64>)> {
+    let strides = ty.strides.as_deref().ok_or_else(|| error(format!("{ty} has no strides")))?;
+    Ok((sizes(cx, ty.shape.iter())?, sizes(cx, strides)?))
+}
+
+fn tensor_type(ty: &Type) -> Eval<&TensorType> {
+    ty.as_tensor().ok_or_else(|| error(format!("{ty} is not a tensor")))
+}
+
+/// The memory of an operand. A parameter that was given as a value is put into memory, where it
+/// stays.
+fn memory(cx: &EvalCx<'_>, id: ValueId, value: &HostValue) -> Eval<Memory> {
+    if let HostValue::Memory(it) = value {
+        return Ok(it.clone());
+    }
+    let (shape, strides) = layout(cx, tensor_type(cx.view.ty(id))?)?;
+    let res = Memory::given(&value.tensor()?, shape, strides)?;
+    (cx.set)(id, HostValue::Memory(res.clone()));
+    Ok(res)
+}
+
+fn new(cx: &EvalCx<'_>, ty: &Type) -> Eval<HostValue> {
+    let ty = tensor_type(ty)?;
+    let (shape, strides) = layout(cx, ty)?;
+    Ok(HostValue::Memory(Memory::new(ty.dtype, shape, strides)?))
+}
+
+fn give(cx: &EvalCx<'_>, index: i64, value: HostValue) -> Evaluated {
+    let index = usize::try_from(index).ok().filter(|it| *it < 1 << 16);
+    let index = index.ok_or_else(|| error("an output's number is out of range"))?;
+    let mut given = cx.given.borrow_mut();
+    let count = given.len().max(index + 1);
+    given.resize(count, None);
+    match given[index].replace(value) {
+        None => Ok(Vec::new()),
+        Some(_) => Err(error(format!("output {index} is handed over twice"))),
+    }
+}
+
+pub(crate) fn nothing(_: &EvalCx<'_>) -> Evaluated {
+    Ok(Vec::new())
+}
+
+pub(crate) fn same(cx: &EvalCx<'_>) -> Evaluated {
+    Ok(vec![operand(cx, 0)?.clone()])
+}
+
+pub(crate) fn check_tensor(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::CheckTensor(cx.view);
+    let (ty, found) = (tensor_type(cx.view.ty(it.x()))?, operand(cx, 0)?.tensor()?);
+    match ty.dtype == found.dtype && ty.rank() == found.shape.len() {
+        true => Ok(Vec::new()),
+        false => Err(error(format!("{ty} was given {}{:?}", found.dtype, found.shape))),
+    }
+}
+
+fn dim(cx: &EvalCx<'_>, dim: i64) -> Eval<i64> {
+    let shape = operand(cx, 0)?.tensor()?.shape;
+    let found = usize::try_from(dim).ok().and_then(|it| shape.get(it).copied());
+    found.ok_or_else(|| error(format!("there is no dimension {dim}")))
+}
+
+pub(crate) fn bind(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Bind(cx.view);
+    let (factor, scaled) = (it.factor(), dim(cx, it.dim())?.checked_sub((cx.size)(&it.rest())?));
+    match scaled {
+        Some(scaled) if factor != 0 && scaled % factor == 0 => {
+            (cx.bind)(&it.symbol(), scaled / factor)?;
+            Ok(Vec::new())
+        }
+        _ => Err(error(format!("{} has no whole value", it.symbol()))),
+    }
+}
+
+pub(crate) fn bind_item(cx: &EvalCx<'_>) -> Evaluated {
+    let tensor = operand(cx, 0)?.tensor()?;
+    match tensor.numel() {
+        1 => {
+            (cx.bind)(&ops::BindItem(cx.view).symbol(), tensor.elem(0).to_i64())?;
+            Ok(Vec::new())
+        }
+        count => Err(error(format!("{count} elements where one is needed"))),
+    }
+}
+
+pub(crate) fn check_dim(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::CheckDim(cx.view);
+    let (found, expected) = (dim(cx, it.dim())?, (cx.size)(&it.size())?);
+    match found == expected {
+        true => Ok(Vec::new()),
+        false => Err(error(format!("dimension {} is {found}, not {expected}", it.dim()))),
+    }
+}
+
+pub(crate) fn assert(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Assert(cx.view);
+    match (cx.size)(&it.cond())? {
+        0 => Err(error(it.message())),
+        _ => Ok(Vec::new()),
+    }
+}
+
+pub(crate) fn arena(cx: &EvalCx<'_>) -> Evaluated {
+    let size = (cx.size)(&ops::Arena(cx.view).size())?;
+    Ok(vec![HostValue::Memory(Memory::bytes(size)?)])
+}
+
+pub(crate) fn slice(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Slice(cx.view);
+    let HostValue::Memory(arena) = operand(cx, 0)? else {
+        return Err(error("what is sliced is no arena"));
+    };
+    let ty = it.ty();
+    let ty = tensor_type(&ty)?;
+    let (shape, strides) = layout(cx, ty)?;
+    let offset = (cx.size)(&it.offset())?;
+    Ok(vec![HostValue::Memory(arena.part(offset, ty.dtype, shape, strides)?)])
+}
+
+pub(crate) fn alloc(cx: &EvalCx<'_>) -> Evaluated {
+    Ok(vec![new(cx, &ops::Alloc(cx.view).ty())?])
+}
+
+pub(crate) fn output_alloc(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::OutputAlloc(cx.view);
+    let made = new(cx, &it.ty())?;
+    give(cx, it.index(), made.clone())?;
+    Ok(vec![made])
+}
+
+pub(crate) fn view(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::View(cx.view);
+    let base = memory(cx, it.x(), operand(cx, 0)?)?;
+    Ok(vec![HostValue::Memory(part(cx, &base, &it.ty(), &it.offset())?)])
+}
+
+/// A view that begins `offset` elements of the base behind the base.
+fn part(cx: &EvalCx<'_>, base: &Memory, ty: &Type, offset: &Expr) -> Eval<Memory> {
+    let ty = tensor_type(ty)?;
+    let (shape, strides) = layout(cx, ty)?;
+    let bytes = (cx.size)(offset)?.checked_mul(base.dtype().size() as i64);
+    let bytes = bytes.ok_or_else(|| error("an offset that is too large"))?;
+    base.part(bytes, ty.dtype, shape, strides)
+}
+
+pub(crate) fn call(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Call(cx.view);
+    let (inputs, outputs) = (it.inputs(), it.outputs());
+    if cx.operands.len() != inputs.len() + outputs.len() {
+        return Err(error("an operand is missing"));
+    }
+    let (given, written) = cx.operands.split_at(inputs.len());
+    let args = given.iter().map(|it| it.tensor().map(HostValue::Tensor));
+    let results = (cx.call)(&it.kernel().0, &args.collect::<Eval<Vec<_>>>()?)?;
+    if results.len() != outputs.len() {
+        return Err(error(format!("{} gave {} results", it.kernel().0, results.len())));
+    }
+    for ((id, value), result) in outputs.iter().zip(written).zip(results) {
+        memory(cx, *id, value)?.write(&result.tensor()?)?;
+    }
+    Ok(Vec::new())
+}
+
+pub(crate) fn output_input(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::OutputInput(cx.view);
+    let x = memory(cx, it.x(), operand(cx, 0)?)?;
+    give(cx, it.index(), HostValue::Memory(x))
+}
+
+pub(crate) fn output_view(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::OutputView(cx.view);
+    let base = memory(cx, it.x(), operand(cx, 0)?)?;
+    let part = part(cx, &base, &it.ty(), &it.offset())?;
+    give(cx, it.index(), HostValue::Memory(part))
+}
+
+pub(crate) fn output_same(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::OutputSame(cx.view);
+    let other = usize::try_from(it.other()).ok();
+    let other = other.and_then(|other| cx.given.borrow().get(other).cloned().flatten());
+    give(cx, it.index(), other.ok_or_else(|| error("the other output is not handed over"))?)
+}
