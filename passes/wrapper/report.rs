@@ -28,7 +28,7 @@ pub struct Place {
     pub origin: Origin,
 }
 
-/// The arena of a function.
+/// An arena of a function.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ArenaUse {
     /// Its bytes.
@@ -42,15 +42,19 @@ pub struct ArenaUse {
 }
 
 impl ArenaUse {
-    /// The arena of a planned function; none if it needs none.
-    pub fn of(function: &Function) -> Option<ArenaUse> {
-        let mut size = None;
-        let mut slices: Vec<(ValueId, Expr)> = Vec::new();
+    /// The arenas of a planned function, in the order in which they are made.
+    pub fn all(function: &Function) -> Vec<ArenaUse> {
+        let mut arenas: Vec<(ValueId, Expr)> = Vec::new();
+        let mut slices: Vec<(ValueId, ValueId, Expr)> = Vec::new();
         let mut calls: Vec<(ValueId, String, Origin)> = Vec::new();
         function.body.for_each_op(&mut |op| match op.def.0.name {
-            "wrapper.arena" => size = size.take().or_else(|| attr::<Expr>(op, "size")),
+            "wrapper.arena" => {
+                arenas.extend(attr::<Expr>(op, "size").map(|it| (op.result(), it)));
+            }
             "wrapper.slice" => {
-                slices.extend(attr::<Expr>(op, "offset").map(|it| (op.result(), it)));
+                let arena = op.operands().next();
+                let place = arena.zip(attr::<Expr>(op, "offset"));
+                slices.extend(place.map(|it| (op.result(), it.0, it.1)));
             }
             "wrapper.call" => {
                 let kernel = attr::<ir::RefName>(op, "kernel").map_or(String::new(), |it| it.0);
@@ -60,26 +64,29 @@ impl ArenaUse {
             _ => (),
         });
         let lives = Lives::of(function);
-        let places = lives
-            .roots
-            .iter()
-            .enumerate()
-            .filter_map(|(i, root)| {
+        let of_arena = |(arena, size): (ValueId, Expr)| {
+            let places = lives.roots.iter().enumerate().filter_map(|(i, root)| {
                 let Type::Tensor(ty) = function.body.ty(root.value) else { return None };
+                let slice = slices.iter().find(|it| (it.0, it.1) == (root.value, arena))?;
                 let writer = calls.iter().find(|it| lives.owners[it.0.index()].contains(&i));
                 Some(Place {
                     value: root.value,
                     ty: ty.clone(),
-                    offset: slices.iter().find(|it| it.0 == root.value)?.1.clone(),
+                    offset: slice.2.clone(),
                     size: bytes(function.body.ty(root.value)),
                     life: root.life.unwrap_or((0, 0)),
                     kernel: writer.map(|it| it.1.clone()),
                     origin: writer.map_or(Origin::NONE, |it| it.2),
                 })
-            })
-            .collect();
-        let facts = function.facts.clone();
-        Some(ArenaUse { size: size?, places, end: lives.end, facts })
+            });
+            ArenaUse {
+                size,
+                places: places.collect(),
+                end: lives.end,
+                facts: function.facts.clone(),
+            }
+        };
+        arenas.into_iter().map(of_arena).collect()
     }
 
     /// The arena at some sizes; an error if an expression has no value there.

@@ -93,6 +93,11 @@ impl Memory {
         &self.shape
     }
 
+    /// From one element to the next in each dimension, in elements.
+    pub fn strides(&self) -> &[i64] {
+        &self.strides
+    }
+
     /// Whether its memory was written since it was made.
     pub fn is_written(&self) -> bool {
         self.lock().is_ok_and(|it| it.is_written)
@@ -193,9 +198,10 @@ mod tests {
         let whole = block.part(0, DType::I32, vec![2, 3], vec![1, 2]).unwrap();
         whole.write(&ints(&[2, 3], &[0, 1, 2, 3, 4, 5])).unwrap();
         let row = block.part(4, DType::I32, vec![3], vec![2]).unwrap();
-        assert_eq!(row.read().unwrap(), ints(&[3], &[3, 4, 5]));
+        assert_eq!(*row.read().unwrap().bytes, *ints(&[3], &[3, 4, 5]).bytes);
         row.write(&ints(&[3], &[7, 8, 9])).unwrap();
-        assert_eq!(whole.read().unwrap(), ints(&[2, 3], &[0, 1, 2, 7, 8, 9]));
+        let expected = ints(&[2, 3], &[0, 1, 2, 7, 8, 9]);
+        assert_eq!(*whole.read().unwrap().bytes, *expected.bytes);
         assert!(block.is_written());
     }
 

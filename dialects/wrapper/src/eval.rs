@@ -205,3 +205,148 @@ pub(crate) fn output_same(cx: &EvalCx<'_>) -> Evaluated {
     let other = other.and_then(|other| cx.given.borrow().get(other).cloned().flatten());
     give(cx, it.index(), other.ok_or_else(|| error("the other output is not handed over"))?)
 }
+
+/// In a body, what the caller copies into its own memory.
+pub(crate) fn result(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Result(cx.view);
+    let made = new(cx, &it.ty())?;
+    give(cx, it.index(), made.clone())?;
+    Ok(vec![made])
+}
+
+/// The operands, one list per declared operand.
+fn lists<'a>(cx: &EvalCx<'a>) -> Eval<Vec<&'a [HostValue]>> {
+    let mut rest = cx.operands;
+    let mut res = Vec::new();
+    for arg in &cx.view.op.args {
+        let count = arg.values().count();
+        let (list, after) =
+            rest.split_at_checked(count).ok_or_else(|| error("an operand is missing"))?;
+        res.push(list);
+        rest = after;
+    }
+    Ok(res)
+}
+
+/// Calls a body with what its operands hold now, and writes what it gives.
+fn call_body(
+    cx: &EvalCx<'_>,
+    body: &str,
+    operands: impl IntoIterator<Item = HostValue>,
+    results: &[HostValue],
+) -> Eval<()> {
+    let args = operands.into_iter().map(|it| it.tensor().map(HostValue::Tensor));
+    let given = (cx.call)(body, &args.collect::<Eval<Vec<_>>>()?)?;
+    if given.len() != results.len() {
+        return Err(error(format!("@{body} gave {} results", given.len())));
+    }
+    results.iter().zip(given).try_for_each(|(to, from)| write(to, &from))
+}
+
+fn write(to: &HostValue, from: &HostValue) -> Eval<()> {
+    match to {
+        HostValue::Memory(it) => it.write(&from.tensor()?),
+        _ => Err(error("a result that has no memory")),
+    }
+}
+
+pub(crate) fn cond(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Cond(cx.view);
+    let [pred, operands, results] = lists(cx)?[..] else {
+        return Err(error("an operand is missing"));
+    };
+    let holds = match (it.cond(), pred) {
+        (Some(it), _) => (cx.size)(&it)? != 0,
+        (None, [it]) => it.scalar()?.is_true(),
+        (None, _) => return Err(error("there is no condition")),
+    };
+    let body = if holds { it.then() } else { it.otherwise() };
+    call_body(cx, &body.0, operands.iter().cloned(), results)?;
+    Ok(Vec::new())
+}
+
+pub(crate) fn subgraph(cx: &EvalCx<'_>) -> Evaluated {
+    let [operands, results] = lists(cx)?[..] else {
+        return Err(error("an operand is missing"));
+    };
+    let body = ops::Subgraph(cx.view).body();
+    call_body(cx, &body.0, operands.iter().cloned(), results)?;
+    Ok(Vec::new())
+}
+
+/// Tensors that are carried from turn to turn, in two places that alternate as at run time.
+struct Carried<'a> {
+    read: Vec<HostValue>,
+    write: &'a [HostValue],
+    other: &'a [HostValue],
+}
+
+impl<'a> Carried<'a> {
+    /// What was written is read next.
+    fn alternate(&mut self) {
+        self.read = self.write.to_vec();
+        std::mem::swap(&mut self.write, &mut self.other);
+    }
+
+    fn end(self, results: &[HostValue]) -> Eval<()> {
+        let last: Vec<_> = self.read.iter().map(HostValue::tensor).collect::<Eval<_>>()?;
+        results.iter().zip(last).try_for_each(|(to, from)| write(to, &HostValue::Tensor(from)))
+    }
+}
+
+/// Turns that an interpreter may be asked for.
+const MAX_TURNS: usize = 1 << 20;
+
+pub(crate) fn while_loop(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::While(cx.view);
+    let [init, extra, holds, others, results] = lists(cx)?[..] else {
+        return Err(error("an operand is missing"));
+    };
+    let [holds_now] = holds else { return Err(error("there is no condition")) };
+    let mut carried = Carried { read: init.to_vec(), write: results, other: others };
+    for _ in 0..MAX_TURNS {
+        let args = || carried.read.iter().chain(extra).cloned();
+        call_body(cx, &it.cond().0, args(), holds)?;
+        if !holds_now.scalar()?.is_true() {
+            carried.end(results)?;
+            return Ok(Vec::new());
+        }
+        call_body(cx, &it.body().0, args(), carried.write)?;
+        carried.alternate();
+    }
+    Err(error("a loop that does not end"))
+}
+
+/// Part `i` of the first dimension of a tensor in memory, without that dimension.
+fn row(value: &HostValue, i: i64) -> Eval<HostValue> {
+    let HostValue::Memory(it) = value else {
+        let tensor = value.tensor()?;
+        let shape = tensor.shape.clone();
+        let strides: Vec<i64> = tensor.strides().into_iter().map(|it| it as i64).collect();
+        return row(&HostValue::Memory(Memory::given(&tensor, shape, strides)?), i);
+    };
+    let missing = || error("a tensor that has no first dimension");
+    let (shape, strides) = (it.shape(), it.strides());
+    let step = strides.first().ok_or_else(missing)?.checked_mul(it.dtype().size() as i64);
+    let offset = step.and_then(|it| it.checked_mul(i)).ok_or_else(missing)?;
+    it.part(offset, it.dtype(), shape[1..].to_vec(), strides[1..].to_vec()).map(HostValue::Memory)
+}
+
+pub(crate) fn scan_over(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::ScanOver(cx.view);
+    let [init, xs, extra, others, results] = lists(cx)?[..] else {
+        return Err(error("an operand is missing"));
+    };
+    let (last, stacked) =
+        results.split_at_checked(init.len()).ok_or_else(|| error("a result is missing"))?;
+    let mut carried = Carried { read: init.to_vec(), write: last, other: others };
+    for i in 0..(cx.size)(&it.length())? {
+        let rows = xs.iter().map(|it| row(it, i)).collect::<Eval<Vec<_>>>()?;
+        let parts = stacked.iter().map(|it| row(it, i)).collect::<Eval<Vec<_>>>()?;
+        let args = carried.read.iter().chain(&rows).chain(extra).cloned();
+        call_body(cx, &it.body().0, args, &[carried.write, &parts].concat())?;
+        carried.alternate();
+    }
+    carried.end(last)?;
+    Ok(Vec::new())
+}

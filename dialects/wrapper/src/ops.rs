@@ -196,6 +196,7 @@ ir::dialect! { wrapper;
     /// ```
     op AssertItem = "assert_item" ([x]) { message: Str } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(ir::control::eval_assert_tensor),
     }
 
     /// In a body of control flow, the dense tensor that whoever calls it gives for result `index`.
@@ -205,6 +206,7 @@ ir::dialect! { wrapper;
     /// ```
     op Result = "result" () { index: Int, ty: TypeAttr } {
         infer: infer::typed, effects: Effects::Alloc,
+        eval: Some(eval::result),
     }
 
     /// Calls one of two functions, which writes `results`: `then` where `pred`, one element, or
@@ -218,6 +220,7 @@ ir::dialect! { wrapper;
     op Cond = "cond" (opt [pred], many [operands], many [results])
         { cond: opt Size, then: Ref, otherwise: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::cond),
     }
 
     /// Calls `body` again and again while `cond`, called on the carried tensors before, writes what
@@ -234,6 +237,7 @@ ir::dialect! { wrapper;
     op While = "while" (many [init], many [extra], [holds], many [others], many [results])
         { cond: Ref, body: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::while_loop),
     }
 
     /// Calls a function, which writes `results`.
@@ -245,6 +249,7 @@ ir::dialect! { wrapper;
     /// ```
     op Subgraph = "subgraph" (many [operands], many [results]) { body: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::subgraph),
     }
 
     /// Calls a function `length` times, on the carried tensors, as of `while`, the parts of `xs`
@@ -258,5 +263,6 @@ ir::dialect! { wrapper;
     op ScanOver = "scan_over" (many [init], many [xs], many [extra], many [others], many [results])
         { length: Size, body: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::scan_over),
     }
 }

@@ -21,7 +21,8 @@ fn main() -> Result<(), String> {
         }
         let took = start.elapsed().as_millis();
         let Some(main) = unit.functions.first() else { continue };
-        let Some(arena) = ArenaUse::of(main) else { continue };
+        let arenas = ArenaUse::all(main);
+        let Some(arena) = arenas.first() else { continue };
         println!("{path}: {} tensors, {took} ms, {}", arena.places.len(), arena.size);
         for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
             let value = |name: &str| {
@@ -31,7 +32,12 @@ fn main() -> Result<(), String> {
             };
             let at = arena.at(&value)?;
             let ratio = at.size as f64 / at.lower_bound() as f64;
-            println!("  at {part}: {} / {} = {ratio:.3} {:?}", at.size, at.lower_bound(), at.fault());
+            println!(
+                "  at {part}: {} / {} = {ratio:.3} {:?}",
+                at.size,
+                at.lower_bound(),
+                at.fault()
+            );
         }
     }
     Ok(())
