@@ -4,11 +4,17 @@
 use pass::PassDef;
 
 pub mod arena;
+mod in_place;
 mod lives;
 pub mod report;
 
+#[path = "check-memory/mod.rs"]
+mod check_memory;
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;
+#[path = "reuse-buffers/mod.rs"]
+mod reuse_buffers;
 
 /// Every pass of this level.
-pub static PASSES: &[&PassDef] = &[&plan_memory::PLAN_MEMORY];
+pub static PASSES: &[&PassDef] =
+    &[&reuse_buffers::REUSE_BUFFERS, &plan_memory::PLAN_MEMORY, &check_memory::CHECK_MEMORY];

@@ -35,6 +35,10 @@ pub(crate) struct Lives {
     pub owners: Vec<Vec<usize>>,
     /// How many statements there are.
     pub end: usize,
+    /// The number of each outermost statement.
+    pub starts: Vec<usize>,
+    /// Values that were put in the place of a tensor, whole.
+    pub merged: Vec<ValueId>,
 }
 
 impl Lives {
@@ -42,13 +46,38 @@ impl Lives {
         let body = &function.body;
         let mut walk = Walk {
             function,
-            res: Lives { roots: Vec::new(), owners: vec![Vec::new(); body.types.len()], end: 0 },
+            res: Lives {
+                roots: Vec::new(),
+                owners: vec![Vec::new(); body.types.len()],
+                end: 0,
+                starts: Vec::new(),
+                merged: Vec::new(),
+            },
             depths: Vec::new(),
             open: Vec::new(),
             isolated: 0,
         };
         walk.region(&body.root);
         walk.res
+    }
+
+    /// Notes that `output`, a tensor of its own till now, lies where `input` does.
+    pub(crate) fn merge(&mut self, input: ValueId, output: ValueId) {
+        let (Some(&from), Some(&to)) =
+            (self.owners[input.index()].first(), self.owners[output.index()].first())
+        else {
+            return;
+        };
+        let ends = self.roots[to].life.map(|it| it.1);
+        if let (Some(life), Some(end)) = (&mut self.roots[from].life, ends) {
+            life.1 = life.1.max(end);
+        }
+        self.merged.push(output);
+        for owners in self.owners.iter_mut().filter(|it| it.contains(&to)) {
+            owners.iter_mut().filter(|it| **it == to).for_each(|it| *it = from);
+            owners.sort_unstable();
+            owners.dedup();
+        }
     }
 }
 
@@ -66,6 +95,9 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn region(&mut self, region: &Region) {
         for op in &region.ops {
+            if self.open.is_empty() {
+                self.res.starts.push(self.res.end);
+            }
             match op.regions.is_empty() {
                 true => self.statement(op),
                 false => self.holder(op),

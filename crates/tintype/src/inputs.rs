@@ -14,6 +14,11 @@ pub type Sizes = BTreeMap<String, i64>;
 /// The size a symbol has where nobody chose one and its range allows it.
 const USUAL_SIZE: i64 = 8;
 
+/// The size of a symbol in a range, where nobody chose one.
+pub(crate) fn usual_size(min: i64, max: i64) -> i64 {
+    USUAL_SIZE.clamp(min.min(max), max)
+}
+
 /// Inputs that fit a model's signature, the same for the same seed. Floats are near the normal
 /// distribution, integers are 0 or 1, so that they are good as indices too.
 pub fn seeded(model: &Model, seed: u64, chosen: &Sizes) -> Result<Vec<Tensor>, Failure> {
@@ -28,10 +33,8 @@ pub fn seeded(model: &Model, seed: u64, chosen: &Sizes) -> Result<Vec<Tensor>, F
         return Err(diag.into());
     }
     let size = |name: &str| {
-        let usual = model.symbols().iter().find(|it| it.name == name).map(|it| {
-            let max = it.max.unwrap_or(i64::MAX);
-            USUAL_SIZE.clamp(it.min.min(max), max)
-        });
+        let usual = model.symbols().iter().find(|it| it.name == name);
+        let usual = usual.map(|it| usual_size(it.min, it.max.unwrap_or(i64::MAX)));
         chosen.get(name).copied().or(usual)
     };
     let make = |(i, info): (usize, &TensorInfo)| {

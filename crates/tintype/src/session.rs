@@ -167,6 +167,12 @@ impl Session {
         Err(failure)
     }
 
+    /// Where the first function's ops came from, by their origin's number.
+    pub(crate) fn origins(&self) -> Vec<import::OriginInfo> {
+        let functions = &db::import(&self.db, self.archive).functions;
+        functions.first().map(|it| it.origins(&self.db).to_vec()).unwrap_or_default()
+    }
+
     /// The functions as they were read.
     pub(crate) fn imported(&self) -> Vec<&Function> {
         let functions = &db::import(&self.db, self.archive).functions;

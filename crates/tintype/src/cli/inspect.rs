@@ -1,24 +1,58 @@
 //! `tintype inspect`.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
-use tintype::{Failure, Inspection, Operator, SymbolInfo, ValueInfo, inspect};
+use tintype::{
+    Diag, Failure, Inspection, MemoryPlan, Operator, SymbolInfo, ValueInfo, codes, inspect,
+    memory_plan,
+};
 
-use super::{Outcome, Style, show};
+use super::{Outcome, Style, model::size, show};
 
 #[derive(clap::Args)]
 pub(crate) struct Inspect {
     /// A model (an archive of torch.export.save), a package, or a model library.
     model: PathBuf,
+    /// Write where in memory a run keeps what, and when: a picture (.svg, or .html to point into),
+    /// or data (.json, or .csv in MiniMalloc's form).
+    #[arg(long, value_name = "FILE")]
+    memory: Option<PathBuf>,
+    /// The size of a symbol for --memory, as `s0=8`; those of the archive's example without.
+    #[arg(long = "size", value_name = "NAME=N", value_parser = size, requires = "memory")]
+    sizes: Vec<(String, i64)>,
 }
 
 pub(crate) fn run(args: &Inspect, style: Style) -> Result<Outcome, Failure> {
+    if let Some(path) = &args.memory {
+        return memory(args, path);
+    }
     let found = inspect(&args.model)?;
     show(&if style.json { as_json(&found) } else { as_text(&found) });
     if !style.json && !style.quiet && !found.problems.is_empty() {
         eprint!("{}", Failure::from(found.problems.clone()).render());
     }
+    Ok(Outcome::Good)
+}
+
+fn memory(args: &Inspect, path: &Path) -> Result<Outcome, Failure> {
+    let ending = path.extension().map(|it| it.to_string_lossy().to_ascii_lowercase());
+    let write: fn(&MemoryPlan) -> String = match ending.as_deref() {
+        Some("svg") => MemoryPlan::to_svg,
+        Some("html") => MemoryPlan::to_html,
+        Some("json") => |it| format!("{:#}\n", it.to_json()),
+        Some("csv") => MemoryPlan::to_csv,
+        _ => {
+            let message = format!("{}: not a .svg, .html, .json or .csv", path.display());
+            return Err(Diag::error(&codes::USAGE, message).into());
+        }
+    };
+    let plan = memory_plan(&args.model, &args.sizes.iter().cloned().collect())?;
+    std::fs::write(path, write(&plan))
+        .map_err(|it| Diag::error(&codes::IO, format!("{}: {it}", path.display())))?;
     Ok(Outcome::Good)
 }
 

@@ -4,6 +4,7 @@ mod bench;
 mod compile;
 mod inspect;
 mod model;
+mod plan;
 mod process;
 mod progress;
 mod run;
@@ -59,6 +60,8 @@ enum Command {
     Bench(bench::Bench),
     /// Show what a model or a package takes, gives and needs.
     Inspect(inspect::Inspect),
+    /// Place things of known size and life in one piece of memory.
+    Plan(plan::Plan),
     /// What `cargo xtask` asks.
     #[command(hide = true)]
     Tool(tool::Tool),
@@ -89,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(it) => run::run(&it, style),
         Command::Bench(it) => bench::run(&it, style),
         Command::Inspect(it) => inspect::run(&it, style),
+        Command::Plan(it) => plan::run(&it, style),
         Command::Tool(it) => tool::run(&it),
     }));
     match result {

@@ -33,7 +33,7 @@ pub(crate) struct Source {
     pub(crate) target_cpu: TargetCpu,
 }
 
-fn size(text: &str) -> Result<(String, i64), String> {
+pub(crate) fn size(text: &str) -> Result<(String, i64), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=N")?;
     Ok((name.to_owned(), value.parse().map_err(|_| format!("`{value}` is no number"))?))
 }

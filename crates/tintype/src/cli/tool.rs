@@ -1,10 +1,10 @@
 //! `tintype tool`: what `cargo xtask` asks of the compiler.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tintype::{
-    Failure, TargetCpu,
+    Diag, Failure, MemoryPlan, TargetCpu, codes, memory_at_sizes,
     tools::{
         ConformOptions, PipelineOptions, SizeTask, Way, chapters, conform, judge_library, pipeline,
         size,
@@ -38,6 +38,17 @@ enum Task {
         archive: PathBuf,
         /// The labels of the cases that are in the library, as JSON.
         list: PathBuf,
+    },
+    /// Draws what `inspect --memory FILE.json` wrote, as SVG.
+    Draw {
+        /// The JSON.
+        plan: PathBuf,
+    },
+    /// How large a run's arena is beside the least possible, at the sizes of the archive's example
+    /// and at the ends of their ranges, as JSON.
+    Memory {
+        /// An archive.
+        model: PathBuf,
     },
     /// Works on a size expression.
     Sym {
@@ -143,6 +154,8 @@ pub(crate) fn run(tool: &Tool) -> Result<Outcome, Failure> {
             show(&format!("{}\n", Value::from(chapters)));
         }
         Task::Pipeline(it) => run_pipeline(it)?,
+        Task::Draw { plan } => show(&draw(plan)?),
+        Task::Memory { model } => show(&format!("{}\n", memory_at_sizes(model)?)),
         Task::Conform(it) => run_conform(it)?,
         Task::JudgeLibrary { library, archive, list } => {
             show(&judge_library(library, archive, list)?);
@@ -205,4 +218,16 @@ fn run_pipeline(args: &Pipeline) -> Result<(), Failure> {
         None => Ok(()),
         Some(failure) => Err(failure),
     }
+}
+
+fn draw(path: &Path) -> Result<String, Failure> {
+    let wrong = |it: String| Failure::from(Diag::error(&codes::INPUT, it));
+    let text = std::fs::read_to_string(path).map_err(|it| {
+        Failure::from(Diag::error(&codes::IO, format!("{}: {it}", path.display())))
+    })?;
+    let value = serde_json::from_str(&text);
+    let value: Value = value.map_err(|it| wrong(format!("{}: {it}", path.display())))?;
+    let plan = MemoryPlan::from_json(&value);
+    let plan = plan.ok_or_else(|| wrong(format!("{}: not the memory of a run", path.display())))?;
+    Ok(plan.to_svg())
 }
