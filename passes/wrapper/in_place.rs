@@ -27,6 +27,12 @@ pub(crate) fn may_be_in_place(kernel: &Function, input: usize, output: usize) ->
     let body = &kernel.body;
     let [op] = body.ops() else { return false };
     let Some(region) = op.regions.first() else { return false };
+    // A kernel that is made to write into an input says so, and writes nowhere else.
+    let made_for =
+        loops::Kernel::of(View::of(body, &kernel.facts, op)).and_then(|it| it.in_place());
+    if let Some(it) = made_for {
+        return usize::try_from(it) == Ok(input) && output == 0;
+    }
     let Some(&param) = body.root.params.get(input) else { return false };
     let mut places = op.operands().enumerate().filter(|it| it.1 == param).map(|it| it.0);
     let (Some(place), None) = (places.next(), places.next()) else { return false };

@@ -15,7 +15,7 @@ const LISTED: usize = 12;
 
 const STYLE: &str = "\
 text{font:11px sans-serif;fill:#222}.title{font-size:13px;font-weight:bold}\
-.box{stroke:#fff;stroke-width:.6}.live{fill:none;stroke:#111;stroke-width:1.4}\
+.box{stroke:#fff;stroke-width:.6}.live{fill:none;stroke:#111;stroke-width:1.2;stroke-opacity:.75}\
 .bound{stroke:#b00;stroke-dasharray:5 4}.axis{stroke:#999;stroke-width:.6}\
 .on{font-size:10px;pointer-events:none}.box:hover{stroke:#000;stroke-width:1.5}";
 

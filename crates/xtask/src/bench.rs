@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{compiler, repo, torch};
+use crate::{compiler, memory, repo, torch};
 
 /// What to measure, and on which models.
 #[derive(clap::Args)]
@@ -38,11 +38,19 @@ enum What {
     Latency,
     /// One call under PyTorch's loader, beside eager and AOTInductor.
     Peers,
+    /// The arena planner on the instances of tests/plans; fails above a capacity.
+    Plan,
+    /// The arena beside the least possible one, at the ends of the ranges too; fails if it is more
+    /// than 1.02 times that at the archive's example, 1.10 times elsewhere, or takes over 200 ms.
+    Memory,
 }
 
 /// Measures.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     let tintype = compiler::release()?;
+    if bench.what == What::Plan {
+        return memory::plan(&tintype);
+    }
     let models = if bench.models.is_empty() { own_models()? } else { bench.models.clone() };
     let scratch = repo::root().join("target/bench");
     fs::create_dir_all(&scratch)?;
@@ -56,16 +64,23 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             What::Compile => rows.push(one.compile(&name)?),
             What::Latency => rows.push(one.latency(&name)?),
             What::Peers => rows.extend(one.peers()?),
+            What::Memory => rows.push(memory::of_model(&tintype, model, &name)?),
+            What::Plan => (),
         }
     }
-    let text = format!("{:#}\n", Value::from(rows));
+    let text = format!("{:#}\n", Value::from(rows.clone()));
     let file = match bench.what {
         What::Compile => "compile.json",
         What::Latency => "latency.json",
         What::Peers => "peers.json",
+        What::Memory => "memory.json",
+        What::Plan => "plan.json",
     };
     fs::write(scratch.join(file), text)?;
-    Ok(())
+    match bench.what {
+        What::Memory => memory::verdict(&rows),
+        _ => Ok(()),
+    }
 }
 
 fn own_models() -> Result<Vec<PathBuf>> {

@@ -2,7 +2,7 @@
 //!
 //! What is generated lies under `book/src/generated`, and in `SUMMARY.md` below the part that is
 //! called [`PART`]. The statics are in the compiler, so it prints the chapters, and this writes
-//! them. Building HTML is mdBook's, and needs to be installed for nothing else.
+//! them. Pictures of memory are drawn from the plans in `book/memory`. Building HTML is mdBook's, and needs to be installed for nothing else.
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,8 @@ use crate::{compiler, links, repo};
 const SRC: &str = "book/src";
 const GENERATED: &str = "book/src/generated";
 const SUMMARY: &str = "book/src/SUMMARY.md";
+/// Memory plans that are drawn.
+const PLANS: &str = "book/memory";
 /// The part of the list of chapters that is generated; it comes last.
 const PART: &str = "# Reference";
 
@@ -51,6 +53,11 @@ fn wanted() -> Result<BTreeMap<PathBuf, String>> {
         let indent = "  ".repeat(usize::try_from(depth).unwrap_or(0));
         list.push_str(&format!("{indent}- [{title}](generated/{path})\n"));
         res.insert(Path::new(GENERATED).join(path), field("text")?.to_owned());
+    }
+    for plan in repo::files()?.into_iter().filter(|it| it.starts_with(PLANS)) {
+        let svg = repo::output(compiler::tool("draw")?.arg(repo::root().join(&plan)))?;
+        let name = plan.file_name().map(Path::new).unwrap_or(&plan).with_extension("svg");
+        res.insert(Path::new(GENERATED).join("memory").join(name), svg);
     }
     let summary = repo::read(Path::new(SUMMARY))?;
     let (written, _) =

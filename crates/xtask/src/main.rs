@@ -16,6 +16,7 @@ mod compiler;
 mod conformance;
 mod layers;
 mod links;
+mod memory;
 mod repo;
 mod tidy;
 mod torch;
