@@ -23,6 +23,7 @@ pub mod schema;
 mod stack;
 mod storage;
 mod to_aten;
+mod tokens;
 mod torch_file;
 mod weights;
 
@@ -150,7 +151,10 @@ fn read_program(member: &str, bytes: &[u8]) -> Result<ExportedProgram, ImportErr
         minor: version.minor,
     };
     match json::parse::<ExportedProgram>(member, bytes) {
-        Ok(program) if program.schema_version.major == SCHEMA_MAJOR => Ok(program),
+        Ok(mut program) if program.schema_version.major == SCHEMA_MAJOR => {
+            tokens::remove(&mut program);
+            Ok(program)
+        }
         Ok(program) => Err(unknown(program.schema_version)),
         // Another version is the reason why the rest does not fit.
         Err(error) => match json::parse::<Versioned>(member, bytes) {

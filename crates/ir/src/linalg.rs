@@ -162,12 +162,16 @@ impl Factor {
         let reals = |x: &HostTensor| -> Vec<f64> { x.elems().map(Elem::to_f64).collect() };
         let rows = reals(a);
         let second = operands.get(1).map(reals).unwrap_or_default();
-        let width = second.len().checked_div(batch).unwrap_or(0);
+        let width: usize = match operands.get(1) {
+            Some(it) => (1..it.shape.len()).map(|i| size(it, i)).product::<Result<_, _>>()?,
+            None => 0,
+        };
+        let columns = operands.get(1).map_or(Ok(0), |it| size(it, it.shape.len().saturating_sub(1)))?;
         let mut results: Vec<(DType, Vec<i64>, Vec<f64>)> = Vec::new();
         for i in 0..batch {
             let a = &rows[i * m * n..(i + 1) * m * n];
             let b = &second[i * width..(i + 1) * width];
-            let parts = matrix::factor(self, a, b, m, n);
+            let parts = matrix::factor(self, a, b, [m, n, columns]);
             if let (true, Some(complaint)) = (checked, self.complaint())
                 && parts.last().is_some_and(|it| it.data.iter().any(|it| *it != 0.0))
             {
@@ -181,7 +185,7 @@ impl Factor {
             }
         }
         if batch == 0 {
-            let none = matrix::factor(self, &vec![0.0; m * n], &second, m, n);
+            let none = matrix::factor(self, &vec![0.0; m * n], &vec![0.0; width], [m, n, columns]);
             results = none.into_iter().map(|it| (it.dtype, it.shape, Vec::new())).collect();
         }
         let whole = |(dtype, shape, data): (DType, Vec<i64>, Vec<f64>)| {

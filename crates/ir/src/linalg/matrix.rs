@@ -18,8 +18,8 @@ fn ints(data: Vec<f64>, shape: &[usize]) -> Part {
     Part { dtype: DType::I32, ..part(data, shape) }
 }
 
-/// The results for the matrix `a` `[m, n]` and the second operand `b`.
-pub(super) fn factor(kind: Factor, a: &[f64], b: &[f64], m: usize, n: usize) -> Vec<Part> {
+/// The results for the matrix `a` `[m, n]` and the second operand `b` with so many columns.
+pub(super) fn factor(kind: Factor, a: &[f64], b: &[f64], [m, n, columns]: [usize; 3]) -> Vec<Part> {
     let k = m.min(n);
     match kind {
         Factor::Lu => {
@@ -46,7 +46,6 @@ pub(super) fn factor(kind: Factor, a: &[f64], b: &[f64], m: usize, n: usize) -> 
         }
         Factor::Reflect => vec![part(reflect(a, b, m, n), &[m, n])],
         Factor::SolveLower | Factor::SolveUpper => {
-            let columns = b.len().checked_div(n).unwrap_or(0);
             let x = solve(a, b, n, columns, kind == Factor::SolveUpper);
             vec![part(x, &[n, columns])]
         }

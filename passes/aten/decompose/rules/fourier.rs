@@ -1,10 +1,11 @@
-//! Fourier transforms.
-//!
-//! A transform is a product with the matrix of its roots of unity: exact for every length, and a
-//! constant of the model where the length is known.
+//! Fourier transforms as PyTorch offers them; `transform` computes one along one dimension.
 
-use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
+mod transform;
+
+use ir::{DType, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
+
+use transform::{inverse_real, transform};
 
 use super::{
     complex::{Parts, parts},
@@ -16,83 +17,6 @@ use crate::decompose::{
 };
 
 type Values = Result<Vec<ValueId>>;
-
-/// Cosines and sines of `2π·j·k/n` for `rows` times `columns` of `j` and `k`.
-fn roots(
-    cx: &mut Cx<'_, '_>,
-    n: &Expr,
-    rows: &Expr,
-    columns: &Expr,
-    dtype: DType,
-) -> Result<(ValueId, ValueId)> {
-    if n.as_int().is_none_or(|it| !(1..=1 << 13).contains(&it)) {
-        return Err(cx.error(format!("a Fourier transform of length {n}")));
-    }
-    let shape = [rows.clone(), columns.clone()];
-    let j = cx.iota(&shape, 0, int(0), int(1), DType::I64)?;
-    let k = cx.iota(&shape, 1, int(0), int(1), DType::I64)?;
-    let turns = cx.zip(ScalarFn::Mul, j, k)?;
-    let turns = cx.with_number(ScalarFn::Rem, turns, Number::Int(n.clone()))?;
-    let turns = cx.cast(turns, DType::F64)?;
-    let angle = cx.with_number(ScalarFn::Mul, turns, float(2.0 * std::f64::consts::PI))?;
-    let angle = cx.with_number(ScalarFn::Div, angle, Number::Int(n.clone()))?;
-    let (cos, sin) = (cx.map(ScalarFn::Cos, angle)?, cx.map(ScalarFn::Sin, angle)?);
-    Ok((cx.cast(cos, dtype)?, cx.cast(sin, dtype)?))
-}
-
-/// A product along one dimension, which keeps its place.
-fn along(cx: &mut Cx<'_, '_>, x: ValueId, matrix: ValueId, dim: usize) -> Result<ValueId> {
-    let last = cx.rank(x).saturating_sub(1);
-    let res = cx.contract(x, matrix, (&[], &[]), (&[dim], &[0]))?;
-    cx.move_dim(res, last, dim)
-}
-
-/// The transform along one dimension; the first `kept` frequencies of it.
-fn transform(
-    cx: &mut Cx<'_, '_>,
-    x: Parts,
-    dim: usize,
-    kept: &Expr,
-    forward: bool,
-) -> Result<Parts> {
-    let n = cx.dim_size(x.re, dim);
-    let (cos, sin) = roots(cx, &n, &n, kept, cx.dtype_of(x.re))?;
-    let re = along(cx, x.re, cos, dim)?;
-    let im = along(cx, x.re, sin, dim)?;
-    let im = if forward { cx.map(ScalarFn::Neg, im)? } else { im };
-    let Some(part) = x.im else { return Ok(Parts { re, im: Some(im) }) };
-    let (a, b) = (along(cx, part, sin, dim)?, along(cx, part, cos, dim)?);
-    let re = cx.zip(if forward { ScalarFn::Add } else { ScalarFn::Sub }, re, a)?;
-    let im = cx.zip(ScalarFn::Add, im, b)?;
-    Ok(Parts { re, im: Some(im) })
-}
-
-/// The real inverse of a half spectrum: all frequencies but the first and the middle one count
-/// twice.
-fn inverse_real(cx: &mut Cx<'_, '_>, x: Parts, dim: usize, n: &Expr) -> Result<ValueId> {
-    let half = cx.simple(&(n.floor_div(&Expr::int(2)) + Expr::int(1)));
-    let x = x.each(cx, |cx, it| resized(cx, it, dim, &half))?;
-    let dtype = cx.dtype_of(x.re);
-    let (cos, sin) = roots(cx, n, &half, n, dtype)?;
-    let column = [half.clone(), Expr::int(1)];
-    let k = cx.iota(&column, 0, int(0), int(1), DType::I64)?;
-    let twice = cx.with_number(ScalarFn::Mul, k, int(2))?;
-    let turns = cx.with_number(ScalarFn::Rem, twice, Number::Int(n.clone()))?;
-    let single = cx.with_number(ScalarFn::Eq, turns, int(0))?;
-    let one = cx.full(float(1.0), &column, dtype)?;
-    let two = cx.full(float(2.0), &column, dtype)?;
-    let weight = cx.select(single, one, two)?;
-    let cos = cx.zip(ScalarFn::Mul, cos, weight)?;
-    let sin = cx.zip(ScalarFn::Mul, sin, weight)?;
-    let re = along(cx, x.re, cos, dim)?;
-    match x.im {
-        None => Ok(re),
-        Some(im) => {
-            let im = along(cx, im, sin, dim)?;
-            cx.zip(ScalarFn::Sub, re, im)
-        }
-    }
-}
 
 /// Cut off, or filled up with zeros.
 fn resized(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize, size: &Expr) -> Result<ValueId> {

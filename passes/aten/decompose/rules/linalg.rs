@@ -122,8 +122,15 @@ fn widened(cx: &mut Cx<'_, '_>, x: ValueId, count: &Expr) -> Result<ValueId> {
     cx.pad(x, vec![zero(), zero(), zero()], vec![zero(), zero(), more], vec![0; 3], int(0))
 }
 
+/// The singular values of matrices in the last two dimensions.
+pub(super) fn singular_values(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<ValueId> {
+    let a = matrices(cx, x)?;
+    let values = spectrum::svd_of(cx, &a)?.s;
+    a.back(cx, values)
+}
+
 fn lu_factor(cx: &mut Cx<'_, '_>, checked: bool) -> Values {
-    let a = cx.x("A")?;
+    let a = cx.x(if cx.has("A") { "A" } else { "self" })?;
     let a = matrices(cx, a)?;
     if !cx.flag("pivot")? {
         return Err(cx.error("a factorisation without pivoting, which eager lacks on CPUs too"));
@@ -145,7 +152,7 @@ fn unpacked(cx: &mut Cx<'_, '_>, a: &Matrices) -> Result<(ValueId, ValueId)> {
     let lower = triangle(cx, lower, ScalarFn::Lt)?;
     let lower = unit_diagonal(cx, lower)?;
     let upper = cx.slice(a.x, 1, Expr::int(0), less, 1)?;
-    Ok((lower, triangle(cx, upper, ScalarFn::Le)?))
+    Ok((lower, triangle(cx, upper, ScalarFn::Ge)?))
 }
 
 /// The matrix that brings rows into the order of the factors back: `P` in `A = P L U`.
@@ -231,7 +238,7 @@ fn qr(cx: &mut Cx<'_, '_>) -> Values {
         true => cx.slice(made[0], 1, Expr::int(0), rows.clone(), 1)?,
         false => made[0],
     };
-    let r = triangle(cx, r, ScalarFn::Le)?;
+    let r = triangle(cx, r, ScalarFn::Ge)?;
     let r = a.back(cx, r)?;
     if mode == "r" {
         let dtype = cx.dtype_of(x);
@@ -344,6 +351,10 @@ rules! {
         let checked = cx.flag("check_errors")?;
         lu_factor(cx, checked)
     },
+    "_lu_with_info" => |cx| {
+        let checked = cx.flag("check_errors")?;
+        lu_factor(cx, checked)
+    },
     "linalg_lu" => lu,
     "lu_unpack" => lu_unpack,
     "linalg_cholesky" => |cx| cholesky(cx, true),
@@ -373,6 +384,8 @@ rules! {
     "linalg_tensorinv" => equations::tensorinv,
     "linalg_tensorsolve" => equations::tensorsolve,
     "linalg_eigh" | "_linalg_eigh" | "linalg_eigvalsh" => spectrum::eigh,
+    "linalg_matrix_sqrth" => spectrum::root,
+    "linalg_polar" => spectrum::polar,
     "linalg_svd" | "_linalg_svd" | "linalg_svdvals" => spectrum::svd,
     "svd" => spectrum::old_svd,
     "linalg_pinv" | "linalg_pinv.atol_rtol_float" | "linalg_pinv.atol_rtol_tensor"

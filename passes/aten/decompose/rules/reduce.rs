@@ -265,18 +265,53 @@ fn norm(cx: &mut Cx<'_, '_>, order: &str) -> Values {
     Ok(vec![cx.cast(res, dtype)?])
 }
 
+/// Which norm of matrices.
+#[derive(Clone, Copy, PartialEq)]
+enum MatrixNorm {
+    Frobenius,
+    Nuclear,
+    Order(f64),
+}
+
+/// The sum, the greatest or the least of the singular values of matrices in two dimensions.
+fn singular_norm(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    kind: &str,
+    dims: &[usize],
+    keep: bool,
+) -> Result<ValueId> {
+    let mut shape = cx.shape(x);
+    let order: Vec<usize> =
+        (0..shape.len()).filter(|it| !dims.contains(it)).chain(dims.iter().copied()).collect();
+    let last = cx.permute(x, &order)?;
+    let values = super::linalg::singular_values(cx, last)?;
+    let res = cx.reduce(kind, values, &[cx.rank(values) - 1], false)?;
+    if !keep {
+        return Ok(res);
+    }
+    dims.iter().for_each(|it| shape[*it] = Expr::int(1));
+    cx.reshape(res, &shape)
+}
+
 /// A norm of matrices in two dimensions: `fro`, or the greatest or least sum of sizes along one.
 fn matrix_norm_of(
     cx: &mut Cx<'_, '_>,
     x: ValueId,
-    order: Option<f64>,
+    order: MatrixNorm,
     dims: &[usize],
     keep: bool,
 ) -> Result<ValueId> {
     let [rows, columns] = *dims else {
         return Err(cx.error("a norm of matrices in two dimensions"));
     };
-    let Some(order) = order else { return norm_of(cx, x, 2.0, dims, keep) };
+    let order = match order {
+        MatrixNorm::Frobenius => return norm_of(cx, x, 2.0, dims, keep),
+        MatrixNorm::Nuclear => return singular_norm(cx, x, "sum", dims, keep),
+        MatrixNorm::Order(2.0) => return singular_norm(cx, x, "max", dims, keep),
+        MatrixNorm::Order(-2.0) => return singular_norm(cx, x, "min", dims, keep),
+        MatrixNorm::Order(it) => it,
+    };
     let (summed, other) = match order.abs() {
         1.0 => (rows, columns),
         f64::INFINITY => (columns, rows),
@@ -296,12 +331,22 @@ fn matrix_norm_of(
 
 fn linalg_norm(cx: &mut Cx<'_, '_>, of_matrices: bool) -> Values {
     let x = cx.x(if cx.has("A") { "A" } else { "self" })?;
+    let named = |it: &str| match it {
+        "fro" => Some(MatrixNorm::Frobenius),
+        "nuc" => Some(MatrixNorm::Nuclear),
+        _ => None,
+    };
     let order = match cx.has("ord") {
         false => None,
         true => match cx.text("ord") {
-            Ok(it) if it == "fro" => None,
-            Ok(it) => return Err(cx.error(format!("the norm `{it}`"))),
-            Err(_) => cx.get::<Option<Number>>("ord")?.and_then(|it| it.as_f64()),
+            Ok(it) => match named(&it) {
+                None => return Err(cx.error(format!("the norm `{it}`"))),
+                it => it,
+            },
+            Err(_) => {
+                let order: Option<Number> = cx.get("ord")?;
+                order.and_then(|it| it.as_f64()).map(MatrixNorm::Order)
+            }
         },
     };
     let dtype = asked_dtype(cx)?.unwrap_or(cx.dtype_of(x));
@@ -312,9 +357,11 @@ fn linalg_norm(cx: &mut Cx<'_, '_>, of_matrices: bool) -> Values {
     // Without an order or dimensions the norm is of all elements.
     let vectors =
         !of_matrices && (order.is_none() || dims.len() == 1 || (given && dims.len() != 2));
-    let res = match vectors {
-        true => norm_of(cx, wide, order.unwrap_or(2.0), &dims, keep)?,
-        false => matrix_norm_of(cx, wide, order, &dims, keep)?,
+    let order = order.unwrap_or(MatrixNorm::Frobenius);
+    let res = match (vectors, order) {
+        (true, MatrixNorm::Order(it)) => norm_of(cx, wide, it, &dims, keep)?,
+        (true, MatrixNorm::Frobenius) => norm_of(cx, wide, 2.0, &dims, keep)?,
+        (_, order) => matrix_norm_of(cx, wide, order, &dims, keep)?,
     };
     let dtype = cx.out(0)?.dtype;
     Ok(vec![cx.cast(res, dtype)?])

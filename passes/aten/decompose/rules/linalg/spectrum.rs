@@ -38,13 +38,13 @@ fn eigh_of(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<(ValueId, ValueId)> {
 }
 
 /// Left vectors, singular values, and right vectors in columns, of the flat batch.
-struct Svd {
-    u: ValueId,
-    s: ValueId,
-    v: ValueId,
+pub(super) struct Svd {
+    pub(super) u: ValueId,
+    pub(super) s: ValueId,
+    pub(super) v: ValueId,
 }
 
-fn svd_of(cx: &mut Cx<'_, '_>, a: &Matrices) -> Result<Svd> {
+pub(super) fn svd_of(cx: &mut Cx<'_, '_>, a: &Matrices) -> Result<Svd> {
     let (m, n) = (a.side(cx, 0), a.side(cx, 1));
     let wide = !cx.at_most(&n, &m);
     let x = if wide { transposed(cx, a.x)? } else { a.x };
@@ -240,19 +240,25 @@ fn norm(cx: &mut Cx<'_, '_>, a: &Matrices, p: Option<f64>, kind: &str) -> Result
 
 /// Doublings after which no matrix of finite norm is left to halve.
 const HALVINGS: i64 = 24;
-/// Terms of the series for a matrix of norm 1/2: the next one is below half an ulp of float64.
-const TERMS: i64 = 16;
+/// Terms of the series, and the norms below which they suffice, in float64 and float32: eager's.
+const TERMS: i64 = 18;
+const NORM_F64: f64 = 1.090_863_719_290_036;
+const NORM_F32: f64 = 3.010_066_362_817_634;
 
-/// The matrix is halved until its norm is below 1/2; the series of that is squared as often.
+/// The matrix is halved until its norm is small; the series of that is squared as often.
 pub(super) fn exponential(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
+    if !matches!(cx.dtype_of(x), DType::F32 | DType::F64) {
+        return Err(cx.error(format!("a power series of {}", cx.dtype_of(x))));
+    }
     let a = matrices(cx, x)?;
     let norm = norm(cx, &a, Some(1.0), "")?;
+    let least = if cx.dtype_of(x) == DType::F64 { NORM_F64 } else { NORM_F32 };
+    let norm = cx.with_number(ScalarFn::Div, norm, float(least))?;
     let shape = [cx.dim_size(norm, 0), Expr::int(1), Expr::int(1)];
     let norm = cx.reshape(norm, &shape)?;
     let log = cx.map(ScalarFn::Log2, norm)?;
     let halvings = cx.map(ScalarFn::Ceil, log)?;
-    let halvings = cx.with_number(ScalarFn::Add, halvings, int(1))?;
     let zero = cx.full_like(halvings, int(0))?;
     let most = cx.full_like(halvings, int(HALVINGS))?;
     let halvings = cx.zip(ScalarFn::Max, halvings, zero)?;
@@ -270,4 +276,30 @@ pub(super) fn exponential(cx: &mut Cx<'_, '_>) -> Values {
     }
     let res = squared_while(cx, sum, halvings, HALVINGS)?;
     Ok(vec![a.back(cx, res)?])
+}
+
+/// The root of a symmetric matrix: that of each eigenvalue.
+pub(super) fn root(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("self")?;
+    let a = matrices(cx, x)?;
+    let made = factor(cx, Factor::Eigh, &[a.x], false)?;
+    let roots = cx.map(ScalarFn::Sqrt, made[0])?;
+    let row = cx.unsqueeze(roots, 1)?;
+    let scaled = cx.zip(ScalarFn::Mul, made[1], row)?;
+    let back = transposed(cx, made[1])?;
+    let res = product(cx, scaled, back)?;
+    Ok(vec![a.back(cx, res)?])
+}
+
+/// An orthogonal factor and a symmetric one.
+pub(super) fn polar(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("A")?;
+    let a = matrices(cx, x)?;
+    let Svd { u, s, v } = svd_of(cx, &a)?;
+    let back = transposed(cx, v)?;
+    let turn = product(cx, u, back)?;
+    let row = cx.unsqueeze(s, 1)?;
+    let scaled = cx.zip(ScalarFn::Mul, v, row)?;
+    let stretch = product(cx, scaled, back)?;
+    Ok(vec![a.back(cx, turn)?, a.back(cx, stretch)?])
 }
