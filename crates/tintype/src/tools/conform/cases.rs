@@ -34,6 +34,11 @@ impl Index {
         let cases = cases.iter().map(Case::read).collect::<Option<_>>().ok_or_else(bad)?;
         Ok(Index { cases })
     }
+
+    /// How many outputs the archive's program has.
+    pub(super) fn outputs(&self) -> usize {
+        self.cases.iter().flat_map(|it| &it.outputs).max().map_or(0, |it| it + 1)
+    }
 }
 
 impl Case {
