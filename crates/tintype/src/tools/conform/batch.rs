@@ -47,6 +47,7 @@ pub(super) struct Batch<'a> {
     pub(super) opened: &'a Opened<'a>,
     pub(super) main: &'a Function,
     pub(super) parts: &'a Parts,
+    pub(super) tensors: &'a Tensors,
     /// For each output of `main`, its number in the archive.
     pub(super) outputs: &'a [usize],
 }
@@ -123,8 +124,7 @@ impl Batch<'_> {
         case: &Case,
         way: Way,
     ) -> Result<CaseOutcome, Failure> {
-        let given =
-            Tensors::read(&self.options.archive, Index::read(&self.options.archive)?.outputs())?;
+        let given = self.tensors;
         let args = self.arguments(part, &given.inputs)?;
         let cpu = &self.options.target_cpu;
         if way == Way::EachPass {
@@ -152,8 +152,7 @@ impl Batch<'_> {
                 });
             }
         }
-        let wanted: Vec<Tensor> = pick(&given.outputs, &case.outputs);
-        Ok(judge(&found, &wanted).map_or(CaseOutcome::Agreed, CaseOutcome::Wrong))
+        Ok(judge(&found, &given.wanted(case)).map_or(CaseOutcome::Agreed, CaseOutcome::Wrong))
     }
 
     fn arguments(&self, part: &Function, inputs: &[Tensor]) -> Result<Vec<HostValue>, Failure> {
@@ -233,7 +232,8 @@ pub fn judge_library(library: &Path, archive: &Path, list: &Path) -> Result<Stri
     let labels = labels.as_array().map(Vec::as_slice).unwrap_or_default();
     let find = |it: &Value| index.cases.iter().find(|case| it.as_str() == Some(&case.label));
     let cases: Vec<&Case> = labels.iter().filter_map(find).collect();
-    let Tensors { mut inputs, outputs } = Tensors::read(archive, index.outputs())?;
+    let tensors = Tensors::read(archive, &index)?;
+    let mut inputs = tensors.inputs.clone();
     let model = Model::load(library)?;
     let found = match model.run_mut(&mut inputs) {
         Ok(it) => it,
@@ -246,7 +246,7 @@ pub fn judge_library(library: &Path, archive: &Path, list: &Path) -> Result<Stri
         let place = |it: &usize| order.binary_search(it).ok();
         let places: Vec<usize> = case.outputs.iter().filter_map(place).collect();
         let found: Vec<Found> = pick(&found, &places).into_iter().map(Found::from).collect();
-        let wrong = judge(&found, &pick(&outputs, &case.outputs));
+        let wrong = judge(&found, &tensors.wanted(case));
         text.push_str(&format!("{}\n", json!({ "wrong": wrong })));
     }
     Ok(text)

@@ -22,7 +22,7 @@ use crate::{
 };
 
 use batch::Batch;
-use cases::{Case, Index};
+use cases::{Case, Index, Tensors};
 
 pub use batch::judge_library;
 
@@ -128,8 +128,16 @@ pub fn conform(options: &ConformOptions) -> Result<Vec<CaseResult>, Failure> {
     }
     let Some(main) = imported.functions.first() else { return Err(imported.diags.into()) };
     let parts = slice::Parts::new(main);
-    let batch =
-        Batch { options, file: &file, opened: &opened, main, parts: &parts, outputs: &outputs };
+    let tensors = Tensors::read(&options.archive, &index)?;
+    let batch = Batch {
+        options,
+        file: &file,
+        opened: &opened,
+        main,
+        parts: &parts,
+        tensors: &tensors,
+        outputs: &outputs,
+    };
     let mut left = Vec::new();
     for case in cases {
         let part = batch.keep(&[case]);
