@@ -296,6 +296,13 @@ impl<'r, 'a> Cx<'r, 'a> {
         Ok(())
     }
 
+    /// Stops the run with the operator's name and `what` where `fine` does not hold.
+    pub(crate) fn assert(&mut self, fine: ValueId, what: &str) -> Result<()> {
+        let message = format!("{}: {what}", self.op.def.0.name);
+        tensor::AssertTensor::build(&mut self.rw.new, fine, message)?;
+        Ok(())
+    }
+
     /// Whether the symbol was defined by data already.
     fn is_bound(&self, symbol: &str) -> bool {
         let (types, facts) = (self.rw.new.types(), self.facts());

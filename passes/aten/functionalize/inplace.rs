@@ -240,9 +240,16 @@ impl<'a> Functionalize<'a> {
         twin: OpRef,
         written: ValueId,
     ) -> ir::Result<ValueId> {
-        let (args, attrs) = self.twin_arguments(op, schema, twin)?;
+        let (args, mut attrs) = self.twin_arguments(op, schema, twin)?;
         let kept = self.memory.ty(self.memory.node(written)).clone();
         let dtype = kept.dtype().unwrap_or(DType::F32);
+        // Without a write, what nobody asked a dtype of may be wider than what it reads.
+        let asked = aten::schema(twin).and_then(|it| it.arg("dtype")).map(|it| it.slot);
+        if let Some(Slot::Attr(it)) = asked
+            && attrs[it] == Attr::None
+        {
+            attrs[it] = dtype.to_attr();
+        }
         let given = self.twin_dtype(op, schema, dtype);
         let mut ty = kept.clone();
         if let Type::Tensor(it) = &mut ty {

@@ -22,9 +22,11 @@ pub(super) fn scan(
     let shape = graph.shape(value);
     let dim = it.dim() as usize;
     let dtype = graph.dtype(value);
-    // Half types carry float32, as eager does.
+    // What is carried from element to element is wider than these, as in eager.
+    let adds_up = matches!(it.kind().as_str(), "sum" | "prod");
     let carried = match dtype {
-        DType::F16 | DType::BF16 if matches!(it.kind().as_str(), "sum" | "prod") => DType::F32,
+        DType::F16 | DType::BF16 if adds_up => DType::F32,
+        DType::F32 if adds_up => DType::F64,
         it => it,
     };
     let mut axes = Vec::new();

@@ -16,6 +16,23 @@ TT_INLINE int64_t bound_index(int64_t index, int64_t size, tt_fault* fault) {
   return 0;
 }
 
+// The sum of many blocks' sums. It is kept in three parts, each the sum of 64 of the one before:
+// no part is much larger than what is added to it, however many blocks there are.
+template <class T> struct cascade {
+  T low{}, mid{}, high{};
+  uint64_t count = 0;
+  TT_INLINE void add(T block) {
+    low = low + block;
+    if ((++count & 63) != 0) return;
+    mid = mid + low;
+    low = T{};
+    if ((count & 4095) != 0) return;
+    high = high + mid;
+    mid = T{};
+  }
+  TT_INLINE T sum() const { return low + mid + high; }
+};
+
 // Lanes in which `x` takes the place of `acc` in an arg-reduction: nothing is
 // there yet, or `x` is better and `acc` is no NaN, or `x` is the first NaN.
 template <class T, int N, class Better>

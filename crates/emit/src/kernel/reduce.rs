@@ -17,6 +17,10 @@ pub(super) struct Part {
     acc: String,
     /// The variable that holds the position, for `argmax` and `argmin`.
     index: Option<String>,
+    /// For a long sum, what takes in the sums of its blocks; `acc` is the sum of one block then.
+    cascade: Option<String>,
+    /// Whether each lane takes in elements of its own.
+    own_lanes: bool,
     yielded: ValueId,
     result: ValueId,
 }
@@ -31,72 +35,121 @@ impl<'a> Printer<'a, '_> {
         let vector = it.vector();
         let lanes = vector.is_some() || self.lanes.is_some();
         let kinds = it.kinds();
+        let sums = kinds.iter().zip(&region.yields);
+        let mut sums = sums.filter(|(kind, it)| *kind == "sum" && self.dtype(**it).is_float());
+        let blocks = sums.next().and_then(|_| Blocks::of(&axes, vector.as_deref()));
         let mut parts = Vec::new();
         for (kind, (yielded, result)) in kinds.iter().zip(region.yields.iter().zip(op.results())) {
             let dtype = self.dtype(*yielded);
             let acc = self.unique("acc");
-            let ty = register_type(dtype);
+            let (ty, element) = (register_type(dtype), register_type(dtype));
             let start = identity(kind, dtype);
             let index = kind.starts_with("arg").then(|| self.unique("index"));
-            match lanes {
-                true => {
-                    self.code
-                        .line(format!("tt::vec<{ty}, N> {acc} = tt::splat<N>({ty}({start}));"));
-                    if let Some(it) = &index {
-                        self.code
-                            .line(format!("tt::vec<int64_t, N> {it} = tt::splat<N>(int64_t(-1));"));
-                    }
+            let ty = match lanes {
+                true => format!("tt::vec<{ty}, N>"),
+                false => ty.to_owned(),
+            };
+            let is_long = blocks.is_some() && kind == "sum" && dtype.is_float();
+            let cascade = is_long.then(|| self.unique("sums"));
+            match &cascade {
+                Some(it) => self.code.line(format!("tt::cascade<{ty}> {it};")),
+                None if lanes => {
+                    self.code.line(format!("{ty} {acc} = tt::splat<N>({element}({start}));"));
                 }
-                false => {
-                    self.code.line(format!("{ty} {acc} = {ty}({start});"));
-                    if let Some(it) = &index {
-                        self.code.line(format!("int64_t {it} = -1;"));
-                    }
-                }
+                None => self.code.line(format!("{ty} {acc} = {ty}({start});")),
             }
-            parts.push(Part { kind: kind.clone(), dtype, acc, index, yielded: *yielded, result });
+            match &index {
+                Some(it) if lanes => {
+                    self.code.line(format!("tt::vec<int64_t, N> {it} = tt::splat<N>(int64_t(-1));"))
+                }
+                Some(it) => self.code.line(format!("int64_t {it} = -1;")),
+                None => (),
+            }
+            let (kind, yielded) = (kind.clone(), *yielded);
+            let own_lanes = vector.is_some();
+            parts.push(Part { kind, dtype, acc, index, cascade, own_lanes, yielded, result });
         }
         let number = row_major(&axes);
-        self.reduce_nest(&axes, vector.as_deref(), region, &parts, &number);
+        self.reduce_nest(&axes, vector.as_deref(), region, &parts, &number, blocks);
         self.facts = outer_facts;
+        for part in &parts {
+            if let Some(it) = &part.cascade {
+                self.code.line(format!("const auto {} = {it}.sum();", part.acc));
+            }
+        }
         for part in parts {
-            self.reduced(&part, vector.is_some());
+            self.reduced(&part, part.own_lanes);
         }
     }
 
-    pub(super) fn reduce_nest(
+    /// The loops of a reduction. Where sums are long, one of the loops goes in blocks: an inner
+    /// loop sums a block, and what it gives is added outside.
+    fn reduce_nest(
         &mut self,
         axes: &[(String, Expr)],
         vector: Option<&str>,
         region: &'a Region,
         parts: &[Part],
         number: &Expr,
+        blocks: Option<Blocks>,
     ) {
-        // The axis in lanes goes innermost: the order of a sum is free between axes.
-        let (lane_axes, plain): (Vec<_>, Vec<_>) =
-            axes.iter().partition(|it| Some(it.0.as_str()) == vector);
-        for (axis, extent) in &plain {
+        let ordered = in_order(axes, vector);
+        for (i, (axis, extent)) in ordered.iter().enumerate() {
             let bound = self.size(extent);
-            self.code.open(format!("for (int64_t {axis} = 0; {axis} < {bound}; {axis}++) {{"));
+            let step = if Some(axis.as_str()) == vector { "N" } else { "1" };
+            match blocks {
+                Some(it) if it.depth == i => {
+                    let length = format!("{} * {step}", it.length);
+                    self.code.open(format!(
+                        "for (int64_t {axis}_block = 0; {axis}_block < {bound}; {axis}_block += {length}) {{"
+                    ));
+                    self.code.line(format!(
+                        "const int64_t {axis}_end = {axis}_block + {length} < {bound} ? {axis}_block + {length} : {bound};"
+                    ));
+                    self.start_blocks(parts);
+                    self.code.open(format!(
+                        "for (int64_t {axis} = {axis}_block; {axis} < {axis}_end; {axis} += {step}) {{"
+                    ));
+                }
+                _ => self.code.open(format!(
+                    "for (int64_t {axis} = 0; {axis} < {bound}; {axis} += {step}) {{"
+                )),
+            }
         }
-        match lane_axes.first() {
+        match ordered.last().filter(|it| Some(it.0.as_str()) == vector) {
             None => {
                 self.ops(&region.ops);
                 self.combine(parts, number, false);
             }
             Some((axis, extent)) => {
                 let bound = self.size(extent);
-                self.code
-                    .open(format!("for (int64_t {axis} = 0; {axis} < {bound}; {axis} += N) {{"));
                 self.in_lanes(axis, extent, &bound, |me| {
                     me.ops(&region.ops);
                     me.combine(parts, number, true);
                 });
+            }
+        }
+        for i in (0..ordered.len()).rev() {
+            self.code.close("}");
+            if blocks.is_some_and(|it| it.depth == i) {
+                for part in parts {
+                    if let Some(it) = &part.cascade {
+                        self.code.line(format!("{it}.add({});", part.acc));
+                    }
+                }
                 self.code.close("}");
             }
         }
-        for _ in &plain {
-            self.code.close("}");
+    }
+
+    /// The sums of a block before its first element.
+    fn start_blocks(&mut self, parts: &[Part]) {
+        for part in parts.iter().filter(|it| it.cascade.is_some()) {
+            let (ty, acc) = (register_type(part.dtype), &part.acc);
+            match self.lanes.is_some() || part.own_lanes {
+                true => self.code.line(format!("tt::vec<{ty}, N> {acc} = tt::splat<N>({ty}(0));")),
+                false => self.code.line(format!("{ty} {acc} = 0;")),
+            }
         }
     }
 
@@ -207,6 +260,57 @@ impl<'a> Printer<'a, '_> {
         let text =
             format!("tt::arg_lanes({acc}, {index}, [](auto x, auto y) {{ return x {better} y; }})");
         self.define(part.result, &text, false);
+    }
+}
+
+/// Axes from the outermost loop to the innermost. That in lanes goes innermost: the order of a sum
+/// is free between axes.
+fn in_order(axes: &[(String, Expr)], vector: Option<&str>) -> Vec<(String, Expr)> {
+    let is_vector = |it: &&(String, Expr)| Some(it.0.as_str()) == vector;
+    let plain = axes.iter().filter(|it| !is_vector(it));
+    plain.chain(axes.iter().filter(is_vector)).cloned().collect()
+}
+
+/// Which loop of a long sum goes in blocks.
+///
+/// Each addition to a sum of many elements loses what is below the last place of the sum. In
+/// blocks of about [`BLOCK`] steps, whose sums are added in blocks again, an element takes part in
+/// a few hundred additions at most, however many there are.
+#[derive(Clone, Copy)]
+struct Blocks {
+    /// The loop, counted from the outermost.
+    depth: usize,
+    /// How many of its steps are a block.
+    length: i64,
+}
+
+/// Steps in a block.
+const BLOCK: i64 = 64;
+
+impl Blocks {
+    /// The innermost loop that, with those in it, has at least a quarter of a block of steps; none
+    /// where all loops together have few.
+    fn of(axes: &[(String, Expr)], vector: Option<&str>) -> Option<Blocks> {
+        let ordered = in_order(axes, vector);
+        let steps: Vec<Option<i64>> = ordered
+            .iter()
+            .map(|(axis, extent)| {
+                let width = if Some(axis.as_str()) == vector { crate::LANES } else { 1 };
+                extent
+                    .as_int()
+                    .map(|it| it.div_euclid(width) + i64::from(it.rem_euclid(width) != 0))
+            })
+            .collect();
+        let product = |from: usize| {
+            steps[from..].iter().try_fold(1_i64, |product, it| Some(product.saturating_mul((*it)?)))
+        };
+        if product(0).is_some_and(|it| it <= 2 * BLOCK) {
+            return None;
+        }
+        let enough = |depth: &usize| product(*depth).is_none_or(|it| BLOCK / 4 <= it);
+        let depth = (0..ordered.len()).rev().find(enough)?;
+        let inside = product(depth + 1).unwrap_or(BLOCK).max(1);
+        Some(Blocks { depth, length: (BLOCK / inside).max(1) })
     }
 }
 

@@ -48,6 +48,28 @@ fn binary_in(
     }
 }
 
+/// Division, or what is left of it. Integers are not divided by zero: eager stops there.
+fn divided(cx: &mut Cx<'_, '_>, function: ScalarFn, a: Input, b: Input, compute: DType) -> Values {
+    let dtype = cx.result_type(&[a.clone(), b.clone()]);
+    let (a, b) = (cx.as_dtype(&a, compute)?, (cx.as_dtype(&b, compute)?, b));
+    if compute.is_int() && !matches!(&b.1, Input::Number(it) if !it.is_int(0)) {
+        let zero = cx.full_like(b.0, int(0))?;
+        let fine = cx.zip(ScalarFn::Ne, b.0, zero)?;
+        let dims: Vec<usize> = (0..cx.rank(fine)).collect();
+        let fine = if dims.is_empty() { fine } else { cx.reduce("all", fine, &dims, false)? };
+        cx.assert(fine, "division by zero")?;
+    }
+    let res = cx.zip(function, a, b.0)?;
+    Ok(vec![cx.cast(res, dtype)?])
+}
+
+/// The remainder or the quotient towards zero.
+fn remaining(cx: &mut Cx<'_, '_>, function: ScalarFn) -> Values {
+    let (a, b) = both(cx)?;
+    let (compute, _) = types(cx, &[a.clone(), b.clone()]);
+    divided(cx, function, a, b, compute)
+}
+
 fn both(cx: &mut Cx<'_, '_>) -> Result<(Input, Input)> {
     Ok((cx.input("self")?, cx.input("other")?))
 }
@@ -102,7 +124,7 @@ fn div_mode(cx: &mut Cx<'_, '_>) -> Values {
     match mode.as_deref() {
         None => floating(cx, ScalarFn::Div),
         Some("floor") => floor_divide(cx),
-        Some("trunc") => simple(cx, ScalarFn::TruncDiv),
+        Some("trunc") => remaining(cx, ScalarFn::TruncDiv),
         Some(it) => Err(cx.error(format!("no rounding mode is called `{it}`"))),
     }
 }
@@ -111,7 +133,7 @@ fn div_mode(cx: &mut Cx<'_, '_>) -> Values {
 fn floor_divide(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b) = both(cx)?;
     let dtype = cx.result_type(&[a.clone(), b.clone()]);
-    Ok(vec![binary_in(cx, ScalarFn::FloorDiv, &a, &b, dtype, dtype)?])
+    divided(cx, ScalarFn::FloorDiv, a, b, dtype)
 }
 
 /// Exponents that eager multiplies out or takes roots for.
@@ -286,8 +308,8 @@ rules! {
     "div.Tensor_mode" | "div.Scalar_mode" | "divide.Tensor_mode" | "divide.Scalar_mode" => div_mode,
     "floor_divide" | "floor_divide.Scalar" => floor_divide,
     "remainder.Tensor" | "remainder.Scalar" | "remainder.Scalar_Tensor" =>
-        |cx| simple(cx, ScalarFn::Rem),
-    "fmod.Tensor" | "fmod.Scalar" => |cx| simple(cx, ScalarFn::Fmod),
+        |cx| remaining(cx, ScalarFn::Rem),
+    "fmod.Tensor" | "fmod.Scalar" => |cx| remaining(cx, ScalarFn::Fmod),
     "pow.Tensor_Scalar" => pow_scalar,
     "pow.Tensor_Tensor" | "pow.Scalar" => pow,
     "float_power.Tensor_Tensor" | "float_power.Tensor_Scalar" | "float_power.Scalar" => float_power,

@@ -4,9 +4,12 @@ use ir::{DType, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
 use super::rules;
-use crate::decompose::{
-    cx::{Cx, Input},
-    emit::int,
+use crate::{
+    decompose::{
+        cx::{Cx, Input},
+        emit::int,
+    },
+    promote,
 };
 
 type Values = Result<Vec<ValueId>>;
@@ -69,12 +72,13 @@ impl Operand {
         }
     }
 
-    /// Sums over the labels that nobody needs.
+    /// Sums over the labels that nobody needs; integers as sums are.
     fn summed(mut self, cx: &mut Cx<'_, '_>, needed: &dyn Fn(Label) -> bool) -> Result<Operand> {
         let gone: Vec<usize> =
             (0..self.labels.len()).filter(|it| !needed(self.labels[*it])).collect();
         if !gone.is_empty() {
-            self.value = cx.reduce("sum", self.value, &gone, false)?;
+            let wide = cx.cast(self.value, promote::sum_type(cx.dtype_of(self.value)))?;
+            self.value = cx.reduce("sum", wide, &gone, false)?;
             self.labels.retain(|it| needed(*it));
         }
         Ok(self)
@@ -119,7 +123,10 @@ fn pair(
     };
     labels.extend(free(&a));
     labels.extend(free(&b));
-    let value = cx.contract(a.value, b.value, (&batch.0, &batch.1), (&summed.0, &summed.1))?;
+    // One may have been summed before, and so be of a wider type.
+    let dtype = cx.result_type(&[Input::Tensor(a.value), Input::Tensor(b.value)]);
+    let (x, y) = (cx.cast(a.value, dtype)?, cx.cast(b.value, dtype)?);
+    let value = cx.contract(x, y, (&batch.0, &batch.1), (&summed.0, &summed.1))?;
     Ok(Operand { value, labels })
 }
 

@@ -8,9 +8,12 @@ use super::{
     reduce::{mean_of, norm_of},
     rules,
 };
-use crate::decompose::{
-    cx::{Cx, Input},
-    emit::{float, int},
+use crate::{
+    decompose::{
+        cx::{Cx, Input},
+        emit::{float, int},
+    },
+    promote,
 };
 
 type Values = Result<Vec<ValueId>>;
@@ -206,43 +209,67 @@ fn vander(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.concat(&columns, last)?])
 }
 
+/// Each element along a dimension but the last, and the one after it.
+fn neighbours(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize) -> Result<(ValueId, ValueId)> {
+    let less = cx.simple(&(cx.dim_size(x, dim) - Expr::int(1)));
+    Ok((cx.slice(x, dim, Expr::int(0), less.clone(), 1)?, cx.slice(x, dim, Expr::int(1), less, 1)?))
+}
+
 /// The area under points, `dx` or the distances of `x` apart; all sums so far where cumulative.
+/// What eager adds and multiplies as integers wraps at their width, and does so here.
 fn trapezoid(cx: &mut Cx<'_, '_>, cumulative: bool) -> Values {
     let y = cx.x("y")?;
     let dim = cx.dim("dim", cx.rank(y))?;
     let dtype = cx.out(0)?.dtype;
-    let less = cx.simple(&(cx.dim_size(y, dim) - Expr::int(1)));
-    let pair = |cx: &mut Cx<'_, '_>, x: ValueId, dim: usize| -> Result<(ValueId, ValueId)> {
-        Ok((
-            cx.slice(x, dim, Expr::int(1), less.clone(), 1)?,
-            cx.slice(x, dim, Expr::int(0), less.clone(), 1)?,
-        ))
+    if cx.dim_size(y, dim).as_int() == Some(0) {
+        let shape = cx.out_shape()?;
+        return Ok(vec![cx.full(int(0), &shape, dtype)?]);
+    }
+    if !cx.has("dx") {
+        return Ok(vec![trapezoid_at(cx, y, dim, cumulative)?]);
+    }
+    let dx = cx.number("dx")?.as_f64().ok_or_else(|| cx.error("a symbolic distance"))?;
+    if cumulative {
+        let (here, next) = neighbours(cx, y, dim)?;
+        let sum = cx.zip(ScalarFn::Add, here, next)?;
+        let sum = cx.cast(sum, dtype)?;
+        let areas = cx.with_number(ScalarFn::Mul, sum, float(dx / 2.0))?;
+        return Ok(vec![cx.scan("sum", areas, dim)?]);
+    }
+    let wide = cx.cast(y, promote::sum_type(cx.dtype_of(y)))?;
+    let whole = cx.reduce("sum", wide, &[dim], false)?;
+    let last = cx.simple(&(cx.dim_size(y, dim) - Expr::int(1)));
+    let (first, last) = (cx.select_dim(y, dim, Expr::int(0))?, cx.select_dim(y, dim, last)?);
+    let ends = cx.zip(ScalarFn::Add, first, last)?;
+    let (whole, ends) = (cx.cast(whole, dtype)?, cx.cast(ends, dtype)?);
+    let half = cx.with_number(ScalarFn::Mul, ends, float(0.5))?;
+    let area = cx.zip(ScalarFn::Sub, whole, half)?;
+    Ok(vec![cx.with_number(ScalarFn::Mul, area, float(dx))?])
+}
+
+/// The area under points at places.
+fn trapezoid_at(cx: &mut Cx<'_, '_>, y: ValueId, dim: usize, cumulative: bool) -> Result<ValueId> {
+    let x = cx.x("x")?;
+    let own = if cx.rank(x) == 1 { 0 } else { cx.dim("dim", cx.rank(x))? };
+    let (here, next) = neighbours(cx, x, own)?;
+    let mut apart = cx.zip(ScalarFn::Sub, next, here)?;
+    if cx.rank(x) == 1 {
+        let mut shape = vec![Expr::int(1); cx.rank(y)];
+        shape[dim] = cx.dim_size(apart, 0);
+        apart = cx.reshape(apart, &shape)?;
+    }
+    let (here, next) = neighbours(cx, y, dim)?;
+    let sum = cx.zip(ScalarFn::Add, here, next)?;
+    let common = cx.result_type(&[Input::Tensor(sum), Input::Tensor(apart)]);
+    let (sum, apart) = (cx.cast(sum, common)?, cx.cast(apart, common)?);
+    let product = cx.zip(ScalarFn::Mul, sum, apart)?;
+    let areas = cx.cast(product, promote::sum_type(common))?;
+    let total = match cumulative {
+        true => cx.scan("sum", areas, dim)?,
+        false => cx.reduce("sum", areas, &[dim], false)?,
     };
-    let (next, here) = pair(cx, y, dim)?;
-    let sum = cx.zip(ScalarFn::Add, next, here)?;
-    let sum = cx.cast(sum, dtype)?;
-    let areas = if cx.has("dx") {
-        let dx = cx.number("dx")?.as_f64().ok_or_else(|| cx.error("a symbolic distance"))?;
-        cx.with_number(ScalarFn::Mul, sum, float(dx / 2.0))?
-    } else {
-        let x = cx.x("x")?;
-        let own = if cx.rank(x) == 1 { 0 } else { cx.dim("dim", cx.rank(x))? };
-        let (next, here) = pair(cx, x, own)?;
-        let mut apart = cx.zip(ScalarFn::Sub, next, here)?;
-        if cx.rank(x) == 1 {
-            let mut shape = vec![Expr::int(1); cx.rank(y)];
-            shape[dim] = less.clone();
-            apart = cx.reshape(apart, &shape)?;
-        }
-        let apart = cx.cast(apart, dtype)?;
-        let product = cx.zip(ScalarFn::Mul, sum, apart)?;
-        cx.with_number(ScalarFn::Div, product, float(2.0))?
-    };
-    Ok(vec![if cumulative {
-        cx.scan("sum", areas, dim)?
-    } else {
-        cx.reduce("sum", areas, &[dim], false)?
-    }])
+    let total = cx.cast(total, cx.out(0)?.dtype)?;
+    cx.with_number(ScalarFn::Div, total, float(2.0))
 }
 
 /// Slices along a dimension, those that are too long scaled down.

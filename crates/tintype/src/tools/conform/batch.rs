@@ -47,9 +47,20 @@ pub(super) struct Batch<'a> {
     pub(super) opened: &'a Opened<'a>,
     pub(super) main: &'a Function,
     pub(super) parts: &'a Parts,
+    pub(super) tensors: &'a Tensors,
+    /// For each output of `main`, its number in the archive.
+    pub(super) outputs: &'a [usize],
 }
 
 impl Batch<'_> {
+    /// The program with the outputs of some cases only.
+    pub(super) fn keep(&self, cases: &[&Case]) -> Function {
+        let numbers = cases.iter().flat_map(|it| &it.outputs);
+        let places: Vec<usize> =
+            numbers.filter_map(|it| self.outputs.binary_search(it).ok()).collect();
+        self.parts.keep(self.main, &places)
+    }
+
     /// Compiles and runs cases together. Where that does not go well, each half is done by itself.
     pub(super) fn compiled(
         &self,
@@ -81,9 +92,7 @@ impl Batch<'_> {
             .tempdir()
             .map_err(|error| Failure::io(&std::env::temp_dir(), &error))?;
         let library = folder.path().join("model.so");
-        let mut outputs: Vec<usize> = cases.iter().flat_map(|it| &it.outputs).copied().collect();
-        outputs.sort_unstable();
-        let function = self.parts.keep(self.main, &outputs);
+        let function = self.keep(cases);
         let options = CompileOptions {
             emit: Emit::So,
             target_cpu: self.options.target_cpu.clone(),
@@ -115,7 +124,7 @@ impl Batch<'_> {
         case: &Case,
         way: Way,
     ) -> Result<CaseOutcome, Failure> {
-        let given = Tensors::read(&self.options.archive, outputs(self.main))?;
+        let given = self.tensors;
         let args = self.arguments(part, &given.inputs)?;
         let cpu = &self.options.target_cpu;
         if way == Way::EachPass {
@@ -143,8 +152,7 @@ impl Batch<'_> {
                 });
             }
         }
-        let wanted: Vec<Tensor> = pick(&given.outputs, &case.outputs);
-        Ok(judge(&found, &wanted).map_or(CaseOutcome::Agreed, CaseOutcome::Wrong))
+        Ok(judge(&found, &given.wanted(case)).map_or(CaseOutcome::Agreed, CaseOutcome::Wrong))
     }
 
     fn arguments(&self, part: &Function, inputs: &[Tensor]) -> Result<Vec<HostValue>, Failure> {
@@ -167,11 +175,6 @@ impl Batch<'_> {
 
 fn too_few() -> Failure {
     Failure::new(&codes::INPUT, "there are fewer inputs than the program takes")
-}
-
-/// How many outputs a caller is given.
-fn outputs(main: &Function) -> usize {
-    main.outputs.iter().filter(|it| !matches!(it.kind, OutputKind::Mutates(_))).count()
 }
 
 fn pick(tensors: &[Tensor], which: &[usize]) -> Vec<Tensor> {
@@ -229,8 +232,8 @@ pub fn judge_library(library: &Path, archive: &Path, list: &Path) -> Result<Stri
     let labels = labels.as_array().map(Vec::as_slice).unwrap_or_default();
     let find = |it: &Value| index.cases.iter().find(|case| it.as_str() == Some(&case.label));
     let cases: Vec<&Case> = labels.iter().filter_map(find).collect();
-    let count = index.cases.iter().flat_map(|it| &it.outputs).max().map_or(0, |it| it + 1);
-    let Tensors { mut inputs, outputs } = Tensors::read(archive, count)?;
+    let tensors = Tensors::read(archive, &index)?;
+    let mut inputs = tensors.inputs.clone();
     let model = Model::load(library)?;
     let found = match model.run_mut(&mut inputs) {
         Ok(it) => it,
@@ -243,7 +246,7 @@ pub fn judge_library(library: &Path, archive: &Path, list: &Path) -> Result<Stri
         let place = |it: &usize| order.binary_search(it).ok();
         let places: Vec<usize> = case.outputs.iter().filter_map(place).collect();
         let found: Vec<Found> = pick(&found, &places).into_iter().map(Found::from).collect();
-        let wrong = judge(&found, &pick(&outputs, &case.outputs));
+        let wrong = judge(&found, &tensors.wanted(case));
         text.push_str(&format!("{}\n", json!({ "wrong": wrong })));
     }
     Ok(text)

@@ -22,7 +22,7 @@ use crate::{
 };
 
 use batch::Batch;
-use cases::{Case, Index};
+use cases::{Case, Index, Tensors};
 
 pub use batch::judge_library;
 
@@ -93,6 +93,10 @@ impl CaseOutcome {
     }
 }
 
+fn is_error(diag: &Diag) -> bool {
+    diag.severity == Severity::Error
+}
+
 /// Checks every case of an archive.
 pub fn conform(options: &ConformOptions) -> Result<Vec<CaseResult>, Failure> {
     let file = Arc::new(map(&options.archive)?);
@@ -101,21 +105,42 @@ pub fn conform(options: &ConformOptions) -> Result<Vec<CaseResult>, Failure> {
     let db::Source::Export(program) = &opened.source else {
         return Err(Failure::new(&codes::USAGE, "conformance cases are archives"));
     };
-    let imported = import::to_aten(program);
     let chosen = |it: &&Case| options.only.as_ref().is_none_or(|only| it.label.contains(only));
-    let cases: Vec<&Case> = index.cases.iter().filter(chosen).collect();
-    let is_error = |it: &&Diag| it.severity == Severity::Error;
-    let (Some(main), None) = (imported.functions.first(), imported.diags.iter().find(is_error))
-    else {
-        let outcome = lower::outcome(&imported.diags);
-        return Ok(cases.into_iter().map(|it| it.ended(outcome.clone())).collect());
-    };
-    let parts = slice::Parts::new(main);
-    let batch = Batch { options, file: &file, opened: &opened, main, parts: &parts };
+    let mut cases: Vec<&Case> = index.cases.iter().filter(chosen).collect();
     let mut results = Vec::new();
+    let mut imported = import::to_aten(program);
+    let kept;
+    // Which of the archive's outputs the program gives.
+    let mut outputs: Vec<usize> = (0..index.outputs()).collect();
+    if imported.diags.iter().any(is_error) {
+        // Nothing is known of a program of which an operator is not; of each case by itself, it is.
+        cases.retain(|case| {
+            let alone = import::restrict(program, &|it| case.outputs.contains(&it));
+            let diags = import::to_aten(&alone).diags;
+            let refused = diags.iter().any(is_error);
+            results.extend(refused.then(|| case.ended(lower::outcome(&diags))));
+            !refused
+        });
+        outputs = cases.iter().flat_map(|it| &it.outputs).copied().collect();
+        outputs.sort_unstable();
+        kept = import::restrict(program, &|it| outputs.contains(&it));
+        imported = import::to_aten(&kept);
+    }
+    let Some(main) = imported.functions.first() else { return Err(imported.diags.into()) };
+    let parts = slice::Parts::new(main);
+    let tensors = Tensors::read(&options.archive, &index)?;
+    let batch = Batch {
+        options,
+        file: &file,
+        opened: &opened,
+        main,
+        parts: &parts,
+        tensors: &tensors,
+        outputs: &outputs,
+    };
     let mut left = Vec::new();
     for case in cases {
-        let part = parts.keep(main, &case.outputs);
+        let part = batch.keep(&[case]);
         let outcome = match options.way {
             Way::Compiled => lower::lower(part, &options.target_cpu).err(),
             way => Some(batch.evaluate(&part, case, way)?),
