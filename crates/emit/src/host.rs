@@ -216,21 +216,18 @@ impl<'a, 'c> Printer<'a, 'c> {
         } else if TakeInputs::of(view).is_some() {
             self.code.line("tt_take_inputs(run);");
             self.workspace();
-            if !has_arena && self.has_workspace {
-                self.code.line("void* const workspace = tt_arena(run, workspace_bytes);");
+            match early_arena(self.main) {
+                Some(size) => self.arena(&size),
+                None if !has_arena && self.has_workspace => {
+                    self.code.line("void* const workspace = tt_arena(run, workspace_bytes);");
+                }
+                None => {}
             }
         } else if let Some(it) = StridedInput::of(view) {
             self.strided_input(it, op.result());
         } else if let Some(it) = Arena::of(view) {
-            let size = self.size(&it.size());
-            match self.has_workspace {
-                true => {
-                    self.code.line(format!("const int64_t arena_bytes = {size};"));
-                    self.code
-                        .line("char* const arena = tt_arena(run, arena_bytes + workspace_bytes);");
-                    self.code.line("void* const workspace = arena + arena_bytes;");
-                }
-                false => self.code.line(format!("char* const arena = tt_arena(run, {size});")),
+            if early_arena(self.main).is_none() {
+                self.arena(&it.size());
             }
         } else if let Some(it) = Slice::of(view) {
             let offset = self.size(&it.offset());
@@ -277,6 +274,19 @@ impl<'a, 'c> Printer<'a, 'c> {
             ));
         } else if let Some(it) = OutputSame::of(view) {
             self.code.line(format!("tt_output_same(run, {}, {});", it.index(), it.other()));
+        }
+    }
+
+    /// The arena with the workspace behind it: one block, so that both grow together.
+    fn arena(&mut self, size: &Expr) {
+        let size = self.size(size);
+        match self.has_workspace {
+            true => {
+                self.code.line(format!("const int64_t arena_bytes = {size};"));
+                self.code.line("char* const arena = tt_arena(run, arena_bytes + workspace_bytes);");
+                self.code.line("void* const workspace = arena + arena_bytes;");
+            }
+            false => self.code.line(format!("char* const arena = tt_arena(run, {size});")),
         }
     }
 
@@ -378,6 +388,22 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.code.line("tt_check_fault(run);");
         }
     }
+}
+
+/// The size of the arena if it is known once the inputs are: then the block is there before the
+/// first kernel, which may need the workspace and nothing else of it.
+fn early_arena(main: &Function) -> Option<Expr> {
+    let mut size = None;
+    let mut late = Vec::new();
+    for op in main.body.ops() {
+        let view = OpView::of(&main.body, &main.facts, op);
+        if let Some(it) = BindItem::of(view) {
+            late.push(it.symbol());
+        } else if let Some(it) = Arena::of(view) {
+            size = Some(it.size());
+        }
+    }
+    size.filter(|it| it.symbols().iter().all(|it| late.iter().all(|late| *late != **it)))
 }
 
 /// The static table `tt_model_info`.

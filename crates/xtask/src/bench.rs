@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{compiler, repo, torch};
+use crate::{bench_sizes, compiler, repo, torch};
 
 /// What to measure, and on which models.
 #[derive(clap::Args)]
@@ -28,6 +28,9 @@ pub(crate) struct Bench {
     /// For `peers`: who to compare with, in commas (eager, aoti, aoti_max).
     #[arg(long, default_value = "eager,aoti")]
     peers: String,
+    /// For `sym-random` and `sym-sympy`: how many random expressions; 10,000 and 1,000 without.
+    #[arg(long)]
+    count: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -38,14 +41,26 @@ enum What {
     Latency,
     /// One call under PyTorch's loader, beside eager and AOTInductor.
     Peers,
+    /// Random size expressions: simplified, printed, compiled, compared with direct evaluation.
+    SymRandom,
+    /// Simplifying the models' sizes and random ones, beside sympy.
+    SymSympy,
 }
 
 /// Measures.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let tintype = compiler::release()?;
     let models = if bench.models.is_empty() { own_models()? } else { bench.models.clone() };
     let scratch = repo::root().join("target/bench");
     fs::create_dir_all(&scratch)?;
+    match bench.what {
+        What::SymRandom => return bench_sizes::random(bench.count.unwrap_or(10_000)),
+        What::SymSympy => {
+            let text = bench_sizes::sympy(&models, bench.count.unwrap_or(1_000))?;
+            return Ok(fs::write(scratch.join("sym-sympy.jsonl"), text)?);
+        }
+        What::Compile | What::Latency | What::Peers => {}
+    }
+    let tintype = compiler::release()?;
     let mut rows = Vec::new();
     for model in &models {
         let name = model.file_stem().map(|it| it.to_string_lossy().into_owned());
@@ -56,13 +71,14 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             What::Compile => rows.push(one.compile(&name)?),
             What::Latency => rows.push(one.latency(&name)?),
             What::Peers => rows.extend(one.peers()?),
+            What::SymRandom | What::SymSympy => {}
         }
     }
     let text = format!("{:#}\n", Value::from(rows));
     let file = match bench.what {
         What::Compile => "compile.json",
         What::Latency => "latency.json",
-        What::Peers => "peers.json",
+        _ => "peers.json",
     };
     fs::write(scratch.join(file), text)?;
     Ok(())
