@@ -104,6 +104,8 @@ struct Printer<'a, 'c> {
     inputs: Vec<Option<usize>>,
     has_workspace: bool,
     arrays: Vec<(String, String)>,
+    /// Symbols that are defined by a dimension, with words for it.
+    bound: Vec<(String, String)>,
 }
 
 impl<'a, 'c> Printer<'a, 'c> {
@@ -123,6 +125,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             inputs: vec![None; count],
             has_workspace: false,
             arrays: Vec::new(),
+            bound: Vec::new(),
         }
     }
 
@@ -184,7 +187,7 @@ impl<'a, 'c> Printer<'a, 'c> {
                 Some(_) => self.code.line(format!("tt_check_dim(run, {i}, {dim}, {want});")),
                 None => self.code.line(format!(
                     "tt_check_dim_equal(run, {i}, {dim}, {want}, {});",
-                    names::string(&size.to_string())
+                    names::string(&self.with_places(&size, ""))
                 )),
             }
         } else if let Some(it) = CheckStrides::of(view) {
@@ -193,7 +196,7 @@ impl<'a, 'c> Printer<'a, 'c> {
                 self.code.line(format!(
                     "tt_check_stride(run, {i}, {dim}, {}, {});",
                     self.size(stride),
-                    names::string(&stride.to_string())
+                    names::string(&self.with_places(stride, ""))
                 ));
             }
         } else if let Some(it) = BindItem::of(view) {
@@ -318,24 +321,60 @@ impl<'a, 'c> Printer<'a, 'c> {
     fn bind(&mut self, it: Bind<'_>) {
         let (i, dim, symbol) = (self.input(it.x()), it.dim(), it.symbol());
         let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
-        let (lo, hi) = (names::int(lo.max(0)), names::int(hi));
-        let text = names::string(&symbol);
+        let lo = lo.max(0);
+        let name = self.info.inputs.get(i).map_or("", |it| &it.name);
+        self.bound.push((symbol.clone(), format!("{symbol} is dimension {dim} of '{name}'")));
         if it.factor() == 1 && it.rest() == Expr::int(0) {
-            self.code.line(format!("tt_check_dim_range(run, {i}, {dim}, {lo}, {hi}, {text});"));
+            if it.checked() {
+                let (lo, hi, text) = (names::int(lo), names::int(hi), names::string(&symbol));
+                self.code.line(format!("tt_check_dim_range(run, {i}, {dim}, {lo}, {hi}, {text});"));
+            }
             self.code.line(format!("const int64_t {symbol} = tt_size(run, {i}, {dim});"));
             return;
         }
-        let rest = self.size(&it.rest());
-        let whole = (it.rest() + Expr::int(it.factor()) * Expr::sym(&symbol)).to_string();
+        let (factor, rest) = (it.factor(), self.size(&it.rest()));
+        let whole = it.rest() + Expr::int(factor) * Expr::sym(&symbol);
+        let text = names::string(&self.with_places(&whole, &symbol));
         self.code
             .line(format!("const int64_t {symbol}_scaled = tt_size(run, {i}, {dim}) - ({rest});"));
-        self.code.line(format!(
-            "if (!TT_LIKELY({symbol}_scaled % {0} == 0)) tt_fail_dim_multiple(run, {i}, {dim}, {0}, {1});",
-            it.factor(),
-            names::string(&whole)
-        ));
-        self.code.line(format!("const int64_t {symbol} = {symbol}_scaled / {};", it.factor()));
-        self.code.line(format!("tt_check_range(run, {text}, {symbol}, {lo}, {hi});"));
+        if it.checked() && factor != 1 {
+            self.code.line(format!(
+                "if (!TT_LIKELY({symbol}_scaled % {factor} == 0)) \
+                 tt_fail_dim_multiple(run, {i}, {dim}, {factor}, {rest}, {text});"
+            ));
+        }
+        self.code.line(format!("const int64_t {symbol} = {symbol}_scaled / {factor};"));
+        if it.checked() {
+            // What the dimension itself may be, which is what the caller sees.
+            let end = |it: i64| match it {
+                i64::MAX => names::int(it),
+                _ => format!("tt_add({rest}, {})", names::int(it.saturating_mul(factor))),
+            };
+            self.code.line(format!(
+                "if (!TT_LIKELY({} <= {symbol} && {symbol} <= {})) \
+                 tt_fail_dim_range(run, {i}, {dim}, {}, {}, {text});",
+                names::int(lo),
+                names::int(hi),
+                end(lo),
+                end(hi)
+            ));
+        }
+    }
+
+    /// A size for a message, with where its symbols come from, but for one that the message is
+    /// about.
+    fn with_places(&self, size: &Expr, but: &str) -> String {
+        let symbols = size.symbols();
+        let places: Vec<&str> = self
+            .bound
+            .iter()
+            .filter(|it| it.0 != but && symbols.iter().any(|symbol| **symbol == *it.0))
+            .map(|it| it.1.as_str())
+            .collect();
+        match places.is_empty() {
+            true => size.to_string(),
+            false => format!("{size} ({})", places.join(", ")),
+        }
     }
 
     fn strided_input(&mut self, it: StridedInput<'_>, result: ValueId) {

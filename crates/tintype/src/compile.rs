@@ -94,6 +94,8 @@ pub struct CompileOptions {
     pub jobs: Option<usize>,
     /// Whether compiled objects are kept for later.
     pub use_cache: bool,
+    /// Whether the library takes inputs as they come, without checks.
+    pub unchecked: bool,
 }
 
 impl CompileOptions {
@@ -107,6 +109,7 @@ impl CompileOptions {
             pipeline: None,
             jobs: None,
             use_cache: true,
+            unchecked: false,
         }
     }
 }
@@ -198,6 +201,7 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     let settings = Settings {
         target: target(&options.target_cpu),
         pipeline: options.pipeline.as_deref().map(|it| ("the pipeline", it)),
+        unchecked: options.unchecked,
     };
     let session =
         Session::new(opened.source.clone(), (opened.level, last_phase(options.emit)), &settings)?;

@@ -15,14 +15,16 @@ ir::dialect! { wrapper;
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
     }
 
-    /// Defines a symbol by a dimension of an input: `dim = factor * symbol + rest`. Stops the run
-    /// unless the dimension gives a whole number within the symbol's range.
+    /// Defines a symbol by a dimension of an input: `dim = factor * symbol + rest`. If `checked`,
+    /// stops the run unless the dimension gives a whole number within the symbol's range.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[s0, 8]<8, 1>
-    /// wrapper.bind %0 {dim = 0, symbol = "s0", factor = 1, rest = 0}
+    /// wrapper.bind %0 {dim = 0, symbol = "s0", factor = 1, rest = 0, checked = true}
     /// ```
-    op Bind = "bind" ([x]) { dim: Int, symbol: Str, factor: Int, rest: Size } {
+    op Bind = "bind" ([x]) {
+        dim: Int, symbol: Str, factor: Int, rest: Size, checked: Bool,
+    } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
     }
 

@@ -10,27 +10,35 @@ mod kernels;
 use diag::Diag;
 use ir::{Builder, Function, OutputKind, ParamKind, RefName, Result, Type, ValueId};
 use loops::View as LoopsView;
-use pass::{PassCx, PassDef, Unit};
+use pass::{OptionDef, PassCx, PassDef, Unit};
 use sym::Expr;
 
 use self::kernels::Kernels;
 
 /// The pass.
-pub(crate) static TO_WRAPPER: PassDef = PassDef::new(
-    "to-wrapper",
-    "turn kernels into functions and the rest into the host program",
-    include_str!("README.md"),
-    run,
-);
+pub(crate) static TO_WRAPPER: PassDef = PassDef {
+    options: &[OptionDef::flag(
+        "checks",
+        true,
+        "compare each input's dtype, rank, device, sizes and strides with what was exported",
+    )],
+    ..PassDef::new(
+        "to-wrapper",
+        "turn kernels into functions and the rest into the host program",
+        include_str!("README.md"),
+        run,
+    )
+};
 
-fn run(unit: &Unit, _cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
+fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
     let mut functions = Vec::new();
     let mut constants = Vec::new();
     let mut kernels = Kernels::default();
     for function in &unit.functions {
         match pass::computes_constants(function) {
             true => constants.push(function.clone()),
-            false => functions.push(lower(function, &mut kernels).map_err(|it| vec![it])?),
+            false => functions
+                .push(lower(function, &mut kernels, cx.flag("checks")).map_err(|it| vec![it])?),
         }
     }
     functions.extend(constants);
@@ -49,7 +57,7 @@ struct Lower<'a> {
     handed: Vec<Option<usize>>,
 }
 
-fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
+fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Function> {
     let body = &function.body;
     let mut it = Lower {
         function,
@@ -76,9 +84,9 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
         .filter(|it| it.1.0.kind == ParamKind::User)
         .map(|(i, it)| (i, *it.1))
         .collect();
-    checks::inputs(function, &mut it.builder, &users, &|value| body.ty(value).clone())?;
+    checks::inputs(function, &mut it.builder, &users, checked)?;
     for (i, value) in &users {
-        if is_written(function, *i) {
+        if checked && is_written(function, *i) {
             let x = it.get(*value);
             wrapper::CheckStrides::build(&mut it.builder, x)?;
         }
