@@ -6,12 +6,12 @@
 MEASURE is the program that crates/sym/examples/measure.rs builds. The expressions are those of the
 archives, each once per archive, and N random ones. For both kinds one line of JSON: how many, the
 geometric mean of sympy's time by ours, and the share of results of ours that have more operations
-as printed. Needs torch, for the functions that its sizes are made of.
+as printed in C++, by us and by PyTorch. Needs torch, for the functions that its sizes are made of.
 """
 import argparse
-import ast
 import json
 import math
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +20,7 @@ import zipfile
 
 import sympy
 import torch.utils._sympy.functions as functions
+from torch.utils._sympy.printers import CppPrinter
 
 NAMES = {name: getattr(functions, name) for name in dir(functions) if not name.startswith("_")}
 # What is longer is a case sympy gets lost in; it counts with this time.
@@ -52,28 +53,30 @@ def of_archive(path):
     return [(text, ",".join(ranges)) for text in found]
 
 
-def operations(text):
-    """The operations of a printed expression, by the same rules for whoever printed it."""
-    counts = {"Max": None, "Min": None, "And": None, "Or": None, "Float": 0, "Identity": 0}
+CASTS = {"tt_int", "tt_toint", "double", "static_cast", "int64_t"}
+TOKEN = re.compile(r"static_cast<[^>]*>|[A-Za-z_][\w:]*|\d[\w.]*|<<|>>|&&|\|\||[<>=!]=|[-+*/%&|<>!?]|\(|\)|,|:")
 
-    def count(node):
-        if isinstance(node, ast.Call):
-            name = node.func.id
-            args = sum(count(it) for it in node.args)
-            if name == "Not" and isinstance(node.args[0], ast.Call) and node.args[0].func.id == "Eq":
-                return args
-            if name == "Piecewise":
-                return args + len(node.args) - 1
-            own = counts.get(name, 1)
-            return args + (len(node.args) - 1 if own is None else own)
-        if isinstance(node, ast.Compare):
-            return len(node.ops) + count(node.left) + sum(count(it) for it in node.comparators)
-        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
-            return 0
-        own = isinstance(node, (ast.BinOp, ast.UnaryOp))
-        return own + sum(count(it) for it in ast.iter_child_nodes(node) if isinstance(it, ast.expr))
 
-    return count(ast.parse(text, mode="eval").body)
+def operations(cpp):
+    """The operations of C++: operators, and calls that are not casts."""
+    tokens = TOKEN.findall(cpp.replace("std::", "").replace("c10::", ""))
+    count = 0
+    for before, token, after in zip([""] + tokens, tokens, tokens[1:] + [""]):
+        if token[0].isalpha() or token[0] == "_":
+            count += after == "(" and token not in CASTS and not token.startswith("static_cast")
+        elif token == "-" and before in ("", "(", ",", "?", ":") and after[:1].isdigit():
+            continue
+        elif token not in "(),:" and not token[0].isdigit():
+            count += 1
+    return count
+
+
+def printed(result):
+    """sympy's result as PyTorch prints it in C++; none where it does not."""
+    try:
+        return CppPrinter().doprint(result)
+    except Exception:
+        return None
 
 
 def with_sympy(text):
@@ -121,9 +124,10 @@ def compare(kind, measure, lines, count, show):
     answers = subprocess.run(
         [measure, "simplify"], input="".join(tried), capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    ratios, costlier, unread, ours_ms, theirs_ms = [], 0, 0, 0.0, 0.0
+    ratios, costlier, unread, unprinted = [], 0, 0, 0
+    ours_ms, theirs_ms = 0.0, 0.0
     for line, answer, (result, seconds) in zip(tried, answers, theirs, strict=True):
-        nanoseconds, ours = answer.split("\t", 1)
+        nanoseconds, ours, *cpp = answer.split("\t")
         if nanoseconds == "-":
             unread += 1
             if show:
@@ -132,16 +136,21 @@ def compare(kind, measure, lines, count, show):
         ratios.append(seconds * 1e9 / int(nanoseconds))
         ours_ms += int(nanoseconds) / 1e6
         theirs_ms += seconds * 1e3
-        if operations(str(result)) < operations(ours):
+        their_cpp = printed(result)
+        if their_cpp is None:
+            unprinted += 1
+        elif operations(their_cpp) < operations(cpp[0]):
             costlier += 1
             if show:
-                print(f"costlier: {line.strip()}\n  ours   {ours}\n  sympy  {result}", file=sys.stderr)
+                both = f"  ours   {ours}\n         {cpp[0]}\n  sympy  {result}\n         {their_cpp}"
+                print(f"costlier: {line.strip()}\n{both}", file=sys.stderr)
     if not ratios:
         return
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
     print(json.dumps({
         "expressions": kind, "count": len(ratios), "not_read": unread, "times_faster": round(mean, 1),
-        "slowest_ratio": round(min(ratios), 2), "costlier_percent": round(100 * costlier / len(ratios), 2),
+        "slowest_ratio": round(min(ratios), 2), "costlier_percent": round(100 * costlier / max(len(ratios) - unprinted, 1), 2),
+        "not_printed": unprinted,
         "ours_ms": round(ours_ms, 3), "sympy_ms": round(theirs_ms, 1),
     }), flush=True)
 

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! measure random COUNT SEED    prints COUNT lines: an expression, a tab, ranges as `s0=2:1024,…`
-//! measure simplify             reads such lines, and prints for each the nanoseconds, a tab, and
-//!                              the result; or `-`, a tab, and what is wrong
+//! measure simplify             reads such lines, and prints for each the nanoseconds, the result
+//!                              and its C++, with tabs between; or `-`, a tab, and what is wrong
 //! ```
 
 #![expect(clippy::print_stdout, reason = "what this program says, it says on the terminal")]
@@ -14,7 +14,7 @@ mod tree;
 
 use std::{io::BufRead, time::Instant};
 
-use sym::{Facts, Range, parse_srepr, simplify};
+use sym::{Facts, Range, parse_srepr, simplify, to_cpp};
 
 /// The least of so many times counts: what else runs on the machine only adds.
 const TURNS: usize = 3;
@@ -42,7 +42,7 @@ fn main() -> Result<(), String> {
 }
 
 fn random(count: u64, seed: u64) {
-    let mut chance = tree::Chance(seed);
+    let mut chance = tree::Chance { state: seed, positive: true };
     for _ in 0..count {
         let depth = chance.between(2, 4) as u32;
         let expr = tree::integer(&mut chance, depth);
@@ -68,7 +68,8 @@ fn measured(line: &str) -> Result<(u128, String), String> {
         best = best.filter(|(least, _)| *least <= taken).or(Some((taken, result)));
     }
     let (nanoseconds, result) = best.ok_or("not measured")?;
-    Ok((nanoseconds.max(1), result.to_string()))
+    let cpp = to_cpp(&result, &facts(ranges)?, &|it| it.to_owned());
+    Ok((nanoseconds.max(1), format!("{result}\t{cpp}")))
 }
 
 fn facts(ranges: &str) -> Result<Facts, String> {

@@ -39,6 +39,10 @@ fn plain_operators_need_a_proof() {
     check("", "Max(1, i, j)", "tt_max(tt_max(1, i), j)");
     check("", "Le(i, j)*5", "5*tt_int((i <= j))");
     check("", "-9223372036854775808", "(-9223372036854775807 - 1)");
+    check(small, "64*i*s + 64*j + 8", "64*(i*s + j) + 8");
+    check(small, "i*s + 3*i - i*j", "i*(-j + s + 3)");
+    check(small, "i*s + i*j + 4*s + 4*j", "(i + 4)*(j + s)");
+    check("", "2*i - 2*j", "tt_mul(2, tt_sub(i, j))");
     let bounded = "i >= 0; s >= 1; t >= 1; i <= s - 1; s*t <= 1099511627776";
     check(bounded, "i*t", "i*t");
 }

@@ -30,12 +30,16 @@ pub(crate) enum Value {
 pub(crate) type Binding = ([i64; SYMBOLS.len()], f64);
 
 /// Numbers that are the same for the same seed, on every machine.
-pub(crate) struct Chance(pub(crate) u64);
+pub(crate) struct Chance {
+    pub(crate) state: u64,
+    /// Whether constants that divide are positive, as those of sizes are.
+    pub(crate) positive: bool,
+}
 
 impl Chance {
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut it = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut it = self.state;
         it = (it ^ (it >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         it ^ (it >> 31)
@@ -66,7 +70,10 @@ pub(crate) fn integer(chance: &mut Chance, depth: u32) -> Tree {
         |chance: &mut Chance| (0..chance.between(2, 3)).map(|_| integer(chance, below)).collect();
     let one = |chance: &mut Chance| Box::new(integer(chance, below));
     let two = |chance: &mut Chance| vec![integer(chance, below), integer(chance, below)];
-    let constant = |chance: &mut Chance| Tree::Int(chance.of(&[1, 2, 3, 4, 7, 8, 16, 64, -2, -3]));
+    let constant = |chance: &mut Chance| {
+        let it: i64 = chance.of(&[1, 2, 3, 4, 7, 8, 16, 64, -2, -3]);
+        Tree::Int(if chance.positive { it.abs() } else { it })
+    };
     let by_constant = |chance: &mut Chance| vec![integer(chance, below), constant(chance)];
     let small = |chance: &mut Chance| vec![integer(chance, below), Tree::Int(chance.between(0, 4))];
     match chance.between(0, 47) {

@@ -193,7 +193,7 @@ fn expressions_have_pythons_values() {
     let asked = std::env::var("SYM_EXPRESSIONS").ok().and_then(|it| it.parse().ok());
     let wanted: usize = asked.unwrap_or(BATCH);
     let seed = std::env::var("SYM_SEED").ok().and_then(|it| it.parse().ok()).unwrap_or(4);
-    let (mut chance, mut count) = (Chance(seed), Count::default());
+    let (mut chance, mut count) = (Chance { state: seed, positive: false }, Count::default());
     while count.expressions < wanted {
         let mut cases = Vec::new();
         while cases.len() < BATCH.min(wanted) {
