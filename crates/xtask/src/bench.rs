@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{bench_sizes, compiler, repo, torch};
+use crate::{bench_checks, bench_sizes, compiler, repo, torch};
 
 /// What to measure, and on which models.
 #[derive(clap::Args)]
@@ -41,6 +41,8 @@ enum What {
     Latency,
     /// One call under PyTorch's loader, beside eager and AOTInductor.
     Peers,
+    /// The checks of inputs alone.
+    Checks,
     /// Random size expressions: simplified, printed, compiled, compared with direct evaluation.
     SymRandom,
     /// Simplifying the models' sizes and random ones, beside sympy.
@@ -58,7 +60,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             let text = bench_sizes::sympy(&models, bench.count.unwrap_or(1_000))?;
             return Ok(fs::write(scratch.join("sym-sympy.jsonl"), text)?);
         }
-        What::Compile | What::Latency | What::Peers => {}
+        What::Compile | What::Latency | What::Peers | What::Checks => {}
     }
     let tintype = compiler::release()?;
     let mut rows = Vec::new();
@@ -71,6 +73,10 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             What::Compile => rows.push(one.compile(&name)?),
             What::Latency => rows.push(one.latency(&name)?),
             What::Peers => rows.extend(one.peers()?),
+            What::Checks => {
+                let inputs = inputs(model).context("no inputs beside the model")?;
+                rows.push(bench_checks::run(&tintype, model, &inputs, &scratch)?);
+            }
             What::SymRandom | What::SymSympy => {}
         }
     }
@@ -78,6 +84,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
     let file = match bench.what {
         What::Compile => "compile.json",
         What::Latency => "latency.json",
+        What::Checks => "checks.json",
         _ => "peers.json",
     };
     fs::write(scratch.join(file), text)?;
