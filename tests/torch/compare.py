@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Loads packages in real PyTorch and compares them with eager.
 
-    compare.py ARCHIVE.pt2 PACKAGE.pt2 [--sizes N] [--rtol X] [--atol X]
+    compare.py ARCHIVE.pt2 PACKAGE.pt2 [--sizes N] [--largest N] [--save FOLDER] [--rtol X] [--atol X]
 
 The archive is loaded with torch.export, the package with torch._inductor.aoti_load_package, as
 their users would. Both run on the archive's example inputs, and where it has dynamic sizes, on
-inputs of N further sizes, the smallest and the largest among them (no more than --largest).
+inputs of N further sizes: the smallest, the largest (no more than --largest), ones, primes, others.
 Compares values, dtypes, shapes and strides, and what either wrote into its inputs.
-Exit status 0 if all agree. Needs torch and nothing else.
+With --save, inputs and eager's answers of each size go to FOLDER, for `tintype run --check`.
+Exit status 0 if all agree. Needs torch, and safetensors to save.
 """
 import argparse
 import random
@@ -41,57 +42,81 @@ def quietly(load):
         return result, file.read().decode()
 
 
-def dynamic_dims(program):
-    """For each symbol: its range, and the places (input, dimension) where it alone is the size."""
-    ranges = {str(symbol): it for symbol, it in program.range_constraints.items()}
-    places = {}
-    names = [it.arg.name for it in program.graph_signature.input_specs if it.kind.name == "USER_INPUT"]
-    nodes = {it.name: it for it in program.graph.nodes if it.op == "placeholder"}
-    for index, name in enumerate(names):
-        value = nodes[name].meta.get("val")
-        if not isinstance(value, torch.Tensor):
-            continue
-        for dim, size in enumerate(value.shape):
-            if isinstance(size, torch.SymInt):
-                text = str(size)
-                if text not in ranges:
-                    return None  # a derived size: only the example sizes are tried
-                places.setdefault(text, []).append((index, dim))
-    return {it: (ranges[it], places[it]) for it in places}
+PRIMES = (2, 3, 5, 7, 11, 13, 17, 31, 61, 127)
 
 
-def sizes(dims, count, largest, seed=0):
-    """Assignments of the symbols: smallest, largest, then odd ones between."""
-    chance = random.Random(seed)
-    bounds = {}
-    for symbol, (limits, _) in dims.items():
-        low = max(int(limits.lower), 0)
-        high = largest if limits.upper > largest else int(limits.upper)
-        bounds[symbol] = (low, max(low, high))
-    chosen = [{it: bounds[it][0] for it in dims}, {it: bounds[it][1] for it in dims}]
-    while len(chosen) < count:
-        chosen.append({it: chance.randint(*bounds[it]) | 1 for it in dims})
-        chosen[-1] = {it: min(max(n, bounds[it][0]), bounds[it][1]) for it, n in chosen[-1].items()}
-    return chosen[:count]
+class Sizes:
+    """The symbols in the sizes of a program's inputs, and what is said of them."""
 
+    def __init__(self, program):
+        specs = program.graph_signature.input_specs
+        names = [it.arg.name for it in specs if it.kind.name == "USER_INPUT"]
+        nodes = {it.name: it for it in program.graph.nodes if it.op == "placeholder"}
+        self.inputs = [nodes[it].meta.get("val") for it in names]
+        self.limits = dict(program.range_constraints)
+        found = set()
+        for value in self.inputs:
+            if isinstance(value, torch.Tensor):
+                for size in value.shape:
+                    if isinstance(size, torch.SymInt):
+                        found |= size.node.expr.free_symbols
+        self.symbols = sorted(found, key=str)
 
-def resized(leaves, dims, chosen, seed):
-    """Inputs like `leaves` of the chosen sizes."""
-    generator = torch.Generator().manual_seed(seed)
-    shapes = [list(it.shape) if isinstance(it, torch.Tensor) else None for it in leaves]
-    for symbol, (_, places) in dims.items():
-        for index, dim in places:
-            shapes[index][dim] = chosen[symbol]
-    made = []
-    for leaf, shape in zip(leaves, shapes):
-        if shape is None or list(leaf.shape) == shape:
-            made.append(leaf)
-        elif leaf.dtype.is_floating_point:
-            made.append(torch.randn(shape, generator=generator).to(leaf.dtype))
-        else:
-            high = int(leaf.max()) + 1 if leaf.numel() else 2
-            made.append(torch.randint(0, max(high, 1), shape, generator=generator).to(leaf.dtype))
-    return made
+    def bounds(self, symbol, largest):
+        limits = self.limits.get(symbol)
+        low = 2 if limits is None else max(int(limits.lower), 0)
+        high = largest if limits is None or limits.upper > largest else int(limits.upper)
+        return low, max(low, high)
+
+    def allowed(self, chosen):
+        """Whether limits of expressions hold too."""
+        for expr, limits in self.limits.items():
+            value = expr.subs(chosen)
+            if value.is_number and not (limits.lower <= value <= limits.upper):
+                return False
+        return True
+
+    def assignments(self, largest, seed=0):
+        """Smallest, largest, ones, primes, each at an end alone, and ever more at random."""
+        chance = random.Random(seed)
+        bounds = {it: self.bounds(it, largest) for it in self.symbols}
+        clamped = lambda it, n: min(max(n, bounds[it][0]), bounds[it][1])
+        every = lambda pick: {it: clamped(it, pick(it)) for it in self.symbols}
+        yield every(lambda it: bounds[it][0])
+        yield every(lambda it: bounds[it][1])
+        yield every(lambda it: 1)
+        for k in range(len(PRIMES)):
+            yield every(lambda it: PRIMES[(k + self.symbols.index(it)) % len(PRIMES)])
+            yield every(lambda it: chance.randint(*bounds[it]) | 1)
+            if k < len(self.symbols):
+                one = self.symbols[k]
+                middle = every(lambda it: chance.randint(*bounds[it]))
+                yield middle | {one: bounds[one][0]}
+        for _ in range(50):
+            yield every(lambda it: chance.randint(*bounds[it]))
+
+    def made(self, leaves, chosen, seed):
+        """Inputs like `leaves` of the chosen sizes and strides."""
+        generator = torch.Generator().manual_seed(seed)
+        number = lambda it: int(it.node.expr.subs(chosen)) if isinstance(it, torch.SymInt) else it
+        made = []
+        for leaf, value in zip(leaves, self.inputs):
+            if not isinstance(leaf, torch.Tensor):
+                made.append(leaf)
+                continue
+            shape = [number(it) for it in value.shape]
+            if list(leaf.shape) == shape and not self.symbols:
+                made.append(leaf)
+            elif leaf.dtype.is_floating_point:
+                made.append(torch.randn(shape, generator=generator).to(leaf.dtype))
+            else:
+                high = int(leaf.max()) + 1 if leaf.numel() else 2
+                it = torch.randint(0, max(high, 1), shape, generator=generator).to(leaf.dtype)
+                made.append(it)
+            strides = [number(it) for it in value.stride()]
+            if list(made[-1].stride()) != strides and made[-1].numel():
+                made[-1] = torch.empty_strided(shape, strides, dtype=leaf.dtype).copy_(made[-1])
+        return made
 
 
 def strides(tensor):
@@ -121,16 +146,26 @@ def differences(got, want, rtol, atol, what):
 
 
 def check(eager, package, args, kwargs, options):
-    """What differs on one set of inputs."""
+    """What differs on one set of inputs, and eager's answer; none where a guard of eager's, that
+    no range says, refuses the inputs."""
     copy = lambda tree: torch.utils._pytree.tree_map(
-        lambda it: it.clone() if isinstance(it, torch.Tensor) else it, tree
+        lambda it: torch.empty_strided(it.shape, it.stride(), dtype=it.dtype).copy_(it)
+        if isinstance(it, torch.Tensor) else it, tree
     )
     theirs, ours = copy((args, kwargs)), copy((args, kwargs))
     with torch.no_grad():
-        want = torch.utils._pytree.tree_leaves(eager(*theirs[0], **theirs[1]))
-        got = torch.utils._pytree.tree_leaves(package(*ours[0], **ours[1]))
+        try:
+            want = torch.utils._pytree.tree_leaves(eager(*theirs[0], **theirs[1]))
+        except AssertionError as error:
+            if "Guard failed" in str(error):
+                return [], None
+            raise
+        try:
+            got = torch.utils._pytree.tree_leaves(package(*ours[0], **ours[1]))
+        except RuntimeError as error:
+            return [f"refused: {str(error).splitlines()[0]}"], want
     if len(got) != len(want):
-        return [f"{len(got)} outputs, eager gives {len(want)}"]
+        return [f"{len(got)} outputs, eager gives {len(want)}"], want
     bad = []
     for k, (g, w) in enumerate(zip(got, want)):
         bad += differences(g, w, options.rtol, options.atol, f"output {k}")
@@ -138,7 +173,20 @@ def check(eager, package, args, kwargs, options):
     for k, (g, w) in enumerate(zip(leaves(ours), leaves(theirs))):
         if isinstance(w, torch.Tensor):
             bad += differences(g, w, options.rtol, options.atol, f"input {k} after the call")
-    return bad
+    return bad, want
+
+
+def save(folder, number, inputs, outputs):
+    """Inputs and eager's answers, for a run without PyTorch."""
+    from safetensors.torch import save_file
+
+    tensors = {}
+    for prefix, tree in (("input", inputs), ("output", outputs)):
+        for k, it in enumerate(torch.utils._pytree.tree_leaves(tree)):
+            if isinstance(it, torch.Tensor):
+                tensors[f"{prefix}_{k}"] = it.contiguous().clone()
+    os.makedirs(folder, exist_ok=True)
+    save_file(tensors, os.path.join(folder, f"{number}.io.safetensors"))
 
 
 def main():
@@ -147,6 +195,7 @@ def main():
     parser.add_argument("package")
     parser.add_argument("--sizes", type=int, default=6)
     parser.add_argument("--largest", type=int, default=1024)
+    parser.add_argument("--save")
     parser.add_argument("--rtol", type=float)
     parser.add_argument("--atol", type=float)
     options = parser.parse_args()
@@ -156,15 +205,28 @@ def main():
     bad = [f"loading says: {said.strip()}"] if said.strip() else []
     args, kwargs = program.example_inputs
     eager = program.module()
-    bad += check(eager, package, args, kwargs, options)
-    tried = 1
-    dims = dynamic_dims(program)
-    if dims and not kwargs:
-        leaves, spec = torch.utils._pytree.tree_flatten(args)
-        for seed, chosen in enumerate(sizes(dims, options.sizes, options.largest)):
-            made = torch.utils._pytree.tree_unflatten(resized(leaves, dims, chosen, seed), spec)
-            bad += [f"{chosen}: {it}" for it in check(eager, package, made, {}, options)]
-            tried += 1
+    sizes = Sizes(program)
+    leaves, spec = torch.utils._pytree.tree_flatten((args, kwargs))
+    tried, seen = 0, set()
+
+    def attempt(args, kwargs, what):
+        nonlocal tried
+        found, want = check(eager, package, args, kwargs, options)
+        if want is None:
+            return
+        bad.extend(f"{what}{it}" for it in found)
+        if options.save:
+            save(options.save, tried, (args, kwargs), want)
+        tried += 1
+
+    attempt(args, kwargs, "")
+    for seed, chosen in enumerate(sizes.assignments(options.largest) if sizes.symbols else ()):
+        if tried > options.sizes:
+            break
+        if tuple(chosen.values()) not in seen and sizes.allowed(chosen):
+            seen.add(tuple(chosen.values()))
+            made = torch.utils._pytree.tree_unflatten(sizes.made(leaves, chosen, seed), spec)
+            attempt(*made, f"{chosen}: ")
     for it in bad:
         print(f"{os.path.basename(options.package)}: {it}")
     print(f"{os.path.basename(options.package)}: {'differs' if bad else 'agrees'} with eager of "

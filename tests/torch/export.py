@@ -146,9 +146,13 @@ def write(folder, name):
         program = torch.export.export(net, inputs, dynamic_shapes=shapes, strict=False)
         answers = torch.utils._pytree.tree_leaves(program.module()(*inputs))
     torch.export.save(program, folder / f"{name}.pt2")
-    tensors = {f"input_{k}": it.contiguous() for k, it in enumerate(inputs)}
-    tensors |= {f"output_{k}": it.contiguous() for k, it in enumerate(answers)}
-    save_file(tensors, folder / f"{name}.io.safetensors")
+    save_file(named("input", inputs) | named("output", answers), folder / f"{name}.io.safetensors")
+
+
+def named(prefix, leaves):
+    """The tensors among the leaves, each with memory of its own, numbered as leaves."""
+    tensors = [(k, it) for k, it in enumerate(leaves) if isinstance(it, torch.Tensor)]
+    return {f"{prefix}_{k}": it.contiguous().clone() for k, it in tensors}
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ pub enum Phase {
 
 /// What may be there before anything has run: a `.ir` file may start at any level.
 const IMPORTED: Legality = Legality::ANY;
-const LOWERED: Legality = Legality::only(&["tensor"]).allow(aten_passes::decompose::KEPT);
-const FUSED: Legality = Legality::only(&["loops"]).allow(aten_passes::decompose::KEPT);
+const LOWERED: Legality = Legality::only(&["tensor"]);
+const FUSED: Legality = Legality::only(&["loops"]);
 const PRINTABLE: Legality = Legality::only(&["wrapper", "loops"]);
 
 impl Phase {

@@ -8,7 +8,7 @@ use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
 use sym::{Expr, Range};
 use wrapper::{
     Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlloc,
-    OutputInput, OutputSame, OutputView, Slice, StridedInput, TakeInputs, View,
+    OutputInput, OutputNone, OutputSame, OutputView, Slice, StridedInput, TakeInputs, View,
 };
 
 use crate::{
@@ -118,6 +118,8 @@ struct Printer<'a, 'c> {
     arrays: Vec<(String, String)>,
     /// Blocks to give back at the end.
     blocks: Vec<String>,
+    /// Symbols that are defined by a dimension, with words for it.
+    bound: Vec<(String, String)>,
 }
 
 impl<'a, 'c> Printer<'a, 'c> {
@@ -142,6 +144,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             has_workspace: false,
             arrays: Vec::new(),
             blocks: Vec::new(),
+            bound: Vec::new(),
         }
     }
 
@@ -204,7 +207,7 @@ impl<'a, 'c> Printer<'a, 'c> {
                 Some(_) => self.code.line(format!("tt_check_dim(run, {i}, {dim}, {want});")),
                 None => self.code.line(format!(
                     "tt_check_dim_equal(run, {i}, {dim}, {want}, {});",
-                    names::string(&size.to_string())
+                    names::string(&self.with_places(&size, ""))
                 )),
             }
         } else if let Some(it) = CheckStrides::of(view) {
@@ -213,7 +216,7 @@ impl<'a, 'c> Printer<'a, 'c> {
                 self.code.line(format!(
                     "tt_check_stride(run, {i}, {dim}, {}, {});",
                     self.size(stride),
-                    names::string(&stride.to_string())
+                    names::string(&self.with_places(stride, ""))
                 ));
             }
         } else if let Some(it) = BindItem::of(view) {
@@ -239,27 +242,26 @@ impl<'a, 'c> Printer<'a, 'c> {
         } else if TakeInputs::of(view).is_some() {
             self.code.line("tt_take_inputs(run);");
             self.workspace();
-            if !has_arena && self.has_workspace {
-                self.code.line("void* const workspace = tt_arena(run, workspace_bytes);");
+            match early_arena(self.main) {
+                Some(size) => self.arena(&size),
+                None if !has_arena && self.has_workspace => {
+                    self.code.line("void* const workspace = tt_arena(run, workspace_bytes);");
+                }
+                None => {}
             }
         } else if let Some(it) = StridedInput::of(view) {
             self.strided_input(it, op.result());
         } else if let Some(it) = Arena::of(view) {
-            let size = self.size(&it.size());
-            let name = format!("arena_{}", op.result().0);
-            self.pointers[op.result().index()] = match self.arena_is_a_block(op.result()) {
-                true => name.clone(),
-                false => "arena".to_owned(),
-            };
-            match self.has_workspace {
-                _ if self.arena_is_a_block(op.result()) => self.block(&name, &size),
-                true => {
-                    self.code.line(format!("const int64_t arena_bytes = {size};"));
-                    self.code
-                        .line("char* const arena = tt_arena(run, arena_bytes + workspace_bytes);");
-                    self.code.line("void* const workspace = arena + arena_bytes;");
+            if self.arena_is_a_block(op.result()) {
+                let name = format!("arena_{}", op.result().0);
+                let size = self.size(&it.size());
+                self.block(&name, &size);
+                self.pointers[op.result().index()] = name;
+            } else {
+                self.pointers[op.result().index()] = "arena".to_owned();
+                if early_arena(self.main).is_none() {
+                    self.arena(&it.size());
                 }
-                false => self.code.line(format!("char* const arena = tt_arena(run, {size});")),
             }
         } else if let Some(it) = Slice::of(view) {
             let offset = self.size(&it.offset());
@@ -293,6 +295,8 @@ impl<'a, 'c> Printer<'a, 'c> {
         } else if let Some(it) = OutputInput::of(view) {
             let i = self.input(it.x());
             self.code.line(format!("tt_output_input(run, {}, {i});", it.index()));
+        } else if let Some(it) = OutputNone::of(view) {
+            self.code.line(format!("tt_output_null(run, {});", it.index()));
         } else if let Some(it) = OutputView::of(view) {
             let ty = it.ty();
             let Some(ty) = ty.as_tensor() else { return };
@@ -309,6 +313,19 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.code.line(format!("tt_output_same(run, {}, {});", it.index(), it.other()));
         } else {
             self.control(op);
+        }
+    }
+
+    /// The arena with the workspace behind it: one block, so that both grow together.
+    fn arena(&mut self, size: &Expr) {
+        let size = self.size(size);
+        match self.has_workspace {
+            true => {
+                self.code.line(format!("const int64_t arena_bytes = {size};"));
+                self.code.line("char* const arena = tt_arena(run, arena_bytes + workspace_bytes);");
+                self.code.line("void* const workspace = arena + arena_bytes;");
+            }
+            false => self.code.line(format!("char* const arena = tt_arena(run, {size});")),
         }
     }
 
@@ -340,24 +357,60 @@ impl<'a, 'c> Printer<'a, 'c> {
     fn bind(&mut self, it: Bind<'_>) {
         let (i, dim, symbol) = (self.input(it.x()), it.dim(), it.symbol());
         let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
-        let (lo, hi) = (names::int(lo.max(0)), names::int(hi));
-        let text = names::string(&symbol);
+        let lo = lo.max(0);
+        let name = self.info.inputs.get(i).map_or("", |it| &it.name);
+        self.bound.push((symbol.clone(), format!("{symbol} is dimension {dim} of '{name}'")));
         if it.factor() == 1 && it.rest() == Expr::int(0) {
-            self.code.line(format!("tt_check_dim_range(run, {i}, {dim}, {lo}, {hi}, {text});"));
+            if it.checked() {
+                let (lo, hi, text) = (names::int(lo), names::int(hi), names::string(&symbol));
+                self.code.line(format!("tt_check_dim_range(run, {i}, {dim}, {lo}, {hi}, {text});"));
+            }
             self.code.line(format!("const int64_t {symbol} = tt_size(run, {i}, {dim});"));
             return;
         }
-        let rest = self.size(&it.rest());
-        let whole = (it.rest() + Expr::int(it.factor()) * Expr::sym(&symbol)).to_string();
+        let (factor, rest) = (it.factor(), self.size(&it.rest()));
+        let whole = it.rest() + Expr::int(factor) * Expr::sym(&symbol);
+        let text = names::string(&self.with_places(&whole, &symbol));
         self.code
             .line(format!("const int64_t {symbol}_scaled = tt_size(run, {i}, {dim}) - ({rest});"));
-        self.code.line(format!(
-            "if (!TT_LIKELY({symbol}_scaled % {0} == 0)) tt_fail_dim_multiple(run, {i}, {dim}, {0}, {1});",
-            it.factor(),
-            names::string(&whole)
-        ));
-        self.code.line(format!("const int64_t {symbol} = {symbol}_scaled / {};", it.factor()));
-        self.code.line(format!("tt_check_range(run, {text}, {symbol}, {lo}, {hi});"));
+        if it.checked() && factor != 1 {
+            self.code.line(format!(
+                "if (!TT_LIKELY({symbol}_scaled % {factor} == 0)) \
+                 tt_fail_dim_multiple(run, {i}, {dim}, {factor}, {rest}, {text});"
+            ));
+        }
+        self.code.line(format!("const int64_t {symbol} = {symbol}_scaled / {factor};"));
+        if it.checked() {
+            // What the dimension itself may be, which is what the caller sees.
+            let end = |it: i64| match it {
+                i64::MAX => names::int(it),
+                _ => format!("tt_add({rest}, {})", names::int(it.saturating_mul(factor))),
+            };
+            self.code.line(format!(
+                "if (!TT_LIKELY({} <= {symbol} && {symbol} <= {})) \
+                 tt_fail_dim_range(run, {i}, {dim}, {}, {}, {text});",
+                names::int(lo),
+                names::int(hi),
+                end(lo),
+                end(hi)
+            ));
+        }
+    }
+
+    /// A size for a message, with where its symbols come from, but for one that the message is
+    /// about.
+    fn with_places(&self, size: &Expr, but: &str) -> String {
+        let symbols = size.symbols();
+        let places: Vec<&str> = self
+            .bound
+            .iter()
+            .filter(|it| it.0 != but && symbols.iter().any(|symbol| **symbol == *it.0))
+            .map(|it| it.1.as_str())
+            .collect();
+        match places.is_empty() {
+            true => size.to_string(),
+            false => format!("{size} ({})", places.join(", ")),
+        }
     }
 
     fn strided_input(&mut self, it: StridedInput<'_>, result: ValueId) {
@@ -427,6 +480,22 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.code.line("tt_check_fault(run);");
         }
     }
+}
+
+/// The size of the arena if it is known once the inputs are: then the block is there before the
+/// first kernel, which may need the workspace and nothing else of it.
+fn early_arena(main: &Function) -> Option<Expr> {
+    let mut size = None;
+    let mut late = Vec::new();
+    for op in main.body.ops() {
+        let view = OpView::of(&main.body, &main.facts, op);
+        if let Some(it) = BindItem::of(view) {
+            late.push(it.symbol());
+        } else if let Some(it) = Arena::of(view).filter(|_| size.is_none()) {
+            size = Some(it.size());
+        }
+    }
+    size.filter(|it| it.symbols().iter().all(|it| late.iter().all(|late| *late != **it)))
 }
 
 /// The static table `tt_model_info`.

@@ -3,7 +3,7 @@
 //! Bodies are functions of the program. An op of control flow names them, gives the types of its
 //! results in the attribute `outs`, and passes tensors; size symbols are visible in all functions.
 
-use crate::{Arg, EvalCx, EvalError, HostTensor, HostValue, RefName, Result, Type, View};
+use crate::{Arg, DType, EvalCx, EvalError, HostTensor, HostValue, RefName, Result, Type, View};
 
 type Evaluated = std::result::Result<Vec<HostValue>, EvalError>;
 
@@ -42,6 +42,17 @@ pub fn verify_while(view: View<'_>) -> Result<()> {
         true => Ok(()),
         false => Err(view.error("C1: the results have not the types of what is carried")),
     }
+}
+
+/// Nothing where something could be.
+pub fn infer_absent(_: View<'_>) -> Result<Vec<Type>> {
+    Ok(vec![Type::None])
+}
+
+/// A tensor without elements stands for what is absent.
+pub fn eval_absent(_: &EvalCx<'_>) -> Evaluated {
+    let bytes = Vec::new().into();
+    Ok(vec![HostValue::Tensor(HostTensor { dtype: DType::U8, shape: vec![0], bytes })])
 }
 
 /// How many operands each argument stands for, in order.

@@ -166,7 +166,8 @@ impl Factor {
             Some(it) => (1..it.shape.len()).map(|i| size(it, i)).product::<Result<_, _>>()?,
             None => 0,
         };
-        let columns = operands.get(1).map_or(Ok(0), |it| size(it, it.shape.len().saturating_sub(1)))?;
+        let columns =
+            operands.get(1).map_or(Ok(0), |it| size(it, it.shape.len().saturating_sub(1)))?;
         let mut results: Vec<(DType, Vec<i64>, Vec<f64>)> = Vec::new();
         for i in 0..batch {
             let a = &rows[i * m * n..(i + 1) * m * n];

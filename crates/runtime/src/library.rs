@@ -18,7 +18,7 @@ use crate::storage::{ALIGNMENT, Storage};
 use crate::{DType, Error, elf};
 
 /// The version of `tt_model` that is read here.
-const MODEL_ABI: u32 = 1;
+const MODEL_ABI: u32 = 2;
 
 /// An opaque container of the library.
 #[repr(C)]

@@ -5,6 +5,7 @@ use smallvec::smallvec;
 use crate::{
     arith::from_mono,
     expr::{Atom, Call, Expr, Factor, Repr, Term},
+    factor::{self, Part},
     facts::Facts,
     fun::Fun,
     prove::{is_nonnegative, is_nonnegative_within, is_positive},
@@ -110,16 +111,22 @@ impl Printer<'_> {
     fn sum(&self, terms: &[Term], constant: i64) -> Text {
         let mut total = Expr::int(0);
         let mut text: Option<Text> = None;
+        let parts = factor::parts(terms);
+        let addends = parts.iter().map(|it| (it.to_expr(), Some(it)));
         let constant = (constant != 0).then(|| (Expr::int(constant), None));
-        let terms = terms.iter().map(|it| (from_mono(it.mono.clone(), it.coefficient), Some(it)));
-        for (addend, term) in terms.chain(constant) {
-            let coefficient = term.map_or(addend.constant_term(), |it| it.coefficient);
+        for (addend, part) in addends.chain(constant) {
+            let coefficient = match part {
+                Some(Part::Term(it)) => it.coefficient,
+                Some(Part::Product(..)) => 1,
+                None => addend.constant_term(),
+            };
             // What cannot be negated is added as it is, and so is `-2*s0` at the beginning.
             let subtract =
                 coefficient < 0 && coefficient != i64::MIN && (text.is_some() || coefficient == -1);
             let magnitude = if subtract { -coefficient } else { coefficient };
-            let part = match term {
-                Some(term) => self.term(term, magnitude),
+            let part = match part {
+                Some(Part::Term(term)) => self.term(term, magnitude),
+                Some(Part::Product(outer, inner)) => self.product(outer, inner, &addend),
                 None => literal(magnitude),
             };
             let mut exact = part.exact && text.as_ref().is_none_or(|it| it.exact);
@@ -145,6 +152,17 @@ impl Printer<'_> {
             });
         }
         text.unwrap_or_else(|| literal(0))
+    }
+
+    fn product(&self, outer: &Expr, inner: &Expr, value: &Expr) -> Text {
+        let (outer, inner) = (self.expr(outer), self.expr(inner));
+        match outer.exact && inner.exact && self.fits(value) {
+            true => {
+                let text = format!("{}*{}", outer.at(Level::Product), inner.at(Level::Primary));
+                Text::new(text, Level::Product)
+            }
+            false => Text::primary(format!("tt_mul({}, {})", outer.text, inner.text), false),
+        }
     }
 
     /// `coefficient` times the atoms of the term.

@@ -306,23 +306,37 @@ fn eval_function(call: &Call, f: Binding<'_>) -> Result<Wide, EvalError> {
         Fun::FloatAdd => float(real(0)? + real(1)?),
         Fun::FloatMul => float(real(0)? * real(1)?),
         Fun::TruncToFloat => float(real(0)?.trunc()),
-        Fun::RoundDecimal => {
-            // Beyond this the number or the power of ten is out of a double's range anyway.
-            let digits = int(1)?.clamp(-400, 400) as i32;
-            // As the C++ computes it; exact up to 22 digits.
-            let scale = (0..digits.abs()).fold(1.0, |scale, _| scale * 10.0);
-            let value = real(0)?;
-            float(match digits {
-                0.. => (value * scale).round_ties_even() / scale,
-                _ => (value / scale).round_ties_even() * scale,
-            })
-        }
+        // Beyond this the number or the power of ten is out of a double's range anyway.
+        Fun::RoundDecimal => float(round_decimal(real(0)?, int(1)?.clamp(-400, 400) as i32)),
         Fun::FloorToInt => rounded(real(0)?.floor()),
         Fun::CeilToInt => rounded(real(0)?.ceil()),
         Fun::TruncToInt => rounded(real(0)?.trunc()),
         Fun::RoundToInt => rounded(real(0)?.round_ties_even()),
         Fun::Opaque(unary) => float(eval_unary(unary, real(0)?)),
     }
+}
+
+/// As Python rounds, by the number's exact digits, half to even; the C++ computes the same.
+fn round_decimal(value: f64, digits: i32) -> f64 {
+    const INTEGERS: f64 = 4_503_599_627_370_496.0;
+    let scale = (0..digits.abs()).fold(1.0, |scale, _| scale * 10.0);
+    let scaled = if digits < 0 { value / scale } else { value * scale };
+    if !scaled.is_finite() || INTEGERS <= scaled.abs() {
+        return if digits < 0 { scaled * scale } else { value };
+    }
+    // The scaled number is rounded itself; where that makes a tie, its error decides.
+    let error = match digits {
+        0.. => value.mul_add(scale, -scaled),
+        _ => (-scaled).mul_add(scale, value),
+    };
+    let is_tie = scaled.fract().abs() == 0.5;
+    let whole = match error {
+        _ if !is_tie => scaled.round_ties_even(),
+        0.0 => scaled.round_ties_even(),
+        0.0.. => scaled.ceil(),
+        _ => scaled.floor(),
+    };
+    if digits < 0 { whole * scale } else { whole / scale }
 }
 
 /// One operand decides alone; so the order of operands, which is not that of the source, does not

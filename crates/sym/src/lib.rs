@@ -26,6 +26,7 @@ mod display;
 mod egraph;
 mod eval;
 mod expr;
+mod factor;
 mod facts;
 mod fun;
 mod logic;

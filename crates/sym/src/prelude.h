@@ -57,9 +57,20 @@ static inline tt_int tt_toint(double a) {
   return -9223372036854775808.0 <= a && a < 9223372036854775808.0 ? (tt_int)a : 0;
 }
 
+// To so many decimal digits, half to even, as Python rounds: by the number's exact digits. The
+// product with a power of ten is rounded itself; where that makes a tie, its error decides.
 static inline double tt_round(double a, tt_int digits) {
-  double scale = 1;
   const tt_int end = tt_min(tt_abs(digits), 400);
+  double scale = 1;
   for (tt_int i = 0; i < end; ++i) scale *= 10;
-  return digits < 0 ? __builtin_nearbyint(a / scale) * scale : __builtin_nearbyint(a * scale) / scale;
+  const double scaled = digits < 0 ? a / scale : a * scale;
+  // Beyond this all numbers are integers, and `a` has no more digits than are asked for.
+  if (!(__builtin_fabs(scaled) < 4503599627370496.0)) return digits < 0 ? scaled * scale : a;
+  double whole = __builtin_nearbyint(scaled);
+  if (__builtin_fabs(scaled - __builtin_trunc(scaled)) == 0.5) {
+    const double error = digits < 0 ? __builtin_fma(-scaled, scale, a) : __builtin_fma(a, scale, -scaled);
+    if (error > 0) whole = __builtin_ceil(scaled);
+    if (error < 0) whole = __builtin_floor(scaled);
+  }
+  return digits < 0 ? whole * scale : whole / scale;
 }

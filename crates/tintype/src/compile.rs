@@ -95,6 +95,8 @@ pub struct CompileOptions {
     pub jobs: Option<usize>,
     /// Whether compiled objects are kept for later.
     pub use_cache: bool,
+    /// Whether the library takes inputs as they come, without checks.
+    pub unchecked: bool,
 }
 
 impl CompileOptions {
@@ -108,6 +110,7 @@ impl CompileOptions {
             pipeline: None,
             jobs: None,
             use_cache: true,
+            unchecked: false,
         }
     }
 }
@@ -199,6 +202,7 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     let settings = Settings {
         target: target(&options.target_cpu),
         pipeline: options.pipeline.as_deref().map(|it| ("the pipeline", it)),
+        unchecked: options.unchecked,
     };
     let session =
         Session::new(opened.source.clone(), (opened.level, last_phase(options.emit)), &settings)?;
@@ -256,7 +260,11 @@ pub(crate) fn compile_function(
 ) -> Result<(), Failure> {
     let source =
         Source::Module { name: "main".to_owned(), text: ir::print_function(function).into() };
-    let settings = Settings { target: target(&options.target_cpu), pipeline: None };
+    let settings = Settings {
+        target: target(&options.target_cpu),
+        pipeline: None,
+        unchecked: options.unchecked,
+    };
     let session = Session::new(source, (Phase::Aten, Phase::Wrapper), &settings)?;
     session.check(Phase::Wrapper)?;
     let printed = Printed::new(&session, &options.input, opened)?;

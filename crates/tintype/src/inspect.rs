@@ -111,7 +111,8 @@ fn archive(path: &Path) -> Result<Inspection, Failure> {
     }
     res.weight_bytes = opened.weights.storages().map(|it| it.bytes.len() as u64).sum();
 
-    let settings = Settings { target: target(&TargetCpu::Native), pipeline: None };
+    let settings =
+        Settings { target: target(&TargetCpu::Native), pipeline: None, unchecked: false };
     let session = Session::new(opened.source.clone(), (opened.level, Phase::Wrapper), &settings)?;
     if let Err(failure) = session.check(Phase::Wrapper) {
         res.problems = failure.diags;

@@ -20,7 +20,8 @@ use crate::{
 pub fn interpret(path: &Path, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure> {
     let file = Arc::new(map(path)?);
     let opened = open(path, &file)?;
-    let settings = Settings { target: target(&TargetCpu::Baseline), pipeline: None };
+    let settings =
+        Settings { target: target(&TargetCpu::Baseline), pipeline: None, unchecked: false };
     let session = Session::new(opened.source.clone(), (opened.level, Phase::Aten), &settings)?;
     session.check(Phase::Aten)?;
     let units = session.after(Phase::Aten);

@@ -61,7 +61,8 @@ pub struct MemoryPlan {
 pub fn memory_plan(path: &Path, chosen: &Sizes) -> Result<MemoryPlan, Failure> {
     let file = Arc::new(map(path)?);
     let opened = open(path, &file)?;
-    let settings = Settings { target: target(&TargetCpu::Native), pipeline: None };
+    let settings =
+        Settings { target: target(&TargetCpu::Native), pipeline: None, unchecked: false };
     let session = Session::new(opened.source.clone(), (opened.level, Phase::Wrapper), &settings)?;
     session.check(Phase::Wrapper)?;
     let units = session.after(Phase::Wrapper);

@@ -81,16 +81,28 @@ pub(crate) struct Settings<'a> {
     pub(crate) target: Target,
     /// The text of a pipeline, and what diagnostics call it; the default one without.
     pub(crate) pipeline: Option<(&'a str, &'a str)>,
+    /// Whether checks of inputs are left out, whatever the pipeline says.
+    pub(crate) unchecked: bool,
 }
 
 impl Settings<'_> {
     pub(crate) fn pipeline(&self) -> Result<Pipeline, Failure> {
-        let Some((name, text)) = self.pipeline else { return Ok(Pipeline::standard()) };
-        Pipeline::parse(name, text).map_err(|diags| {
-            let mut failure = Failure::from(diags);
-            failure.sources.add(name, text);
-            failure
-        })
+        let mut pipeline = match self.pipeline {
+            None => Pipeline::standard(),
+            Some((name, text)) => Pipeline::parse(name, text).map_err(|diags| {
+                let mut failure = Failure::from(diags);
+                failure.sources.add(name, text);
+                failure
+            })?,
+        };
+        if self.unchecked {
+            let mut steps = pipeline.steps(Phase::Wrapper).to_vec();
+            for step in steps.iter_mut().filter(|it| it.option("checks").is_some()) {
+                step.set("checks", "false")?;
+            }
+            pipeline.set_steps(Phase::Wrapper, steps);
+        }
+        Ok(pipeline)
     }
 }
 

@@ -2,6 +2,8 @@
 
 // Clippy allows tests to unwrap, and takes for one what is behind `cfg(test)`.
 #[cfg(test)]
+mod checks;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod errors;

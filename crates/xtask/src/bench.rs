@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{compiler, memory, repo, torch};
+use crate::{bench_checks, bench_sizes, compiler, memory, repo, torch};
 
 /// What to measure, and on which models.
 #[derive(clap::Args)]
@@ -28,6 +28,9 @@ pub(crate) struct Bench {
     /// For `peers`: who to compare with, in commas (eager, aoti, aoti_max).
     #[arg(long, default_value = "eager,aoti")]
     peers: String,
+    /// For `sym-random` and `sym-sympy`: how many random expressions; 10,000 and 1,000 without.
+    #[arg(long)]
+    count: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
@@ -43,17 +46,29 @@ enum What {
     /// The arena beside the least possible one, at the ends of the ranges too; fails if it is more
     /// than 1.02 times that at the archive's example, 1.10 times elsewhere, or takes over 200 ms.
     Memory,
+    /// The checks of inputs alone.
+    Checks,
+    /// Random size expressions: simplified, printed, compiled, compared with direct evaluation.
+    SymRandom,
+    /// Simplifying the models' sizes and random ones, beside sympy.
+    SymSympy,
 }
 
 /// Measures.
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let tintype = compiler::release()?;
-    if bench.what == What::Plan {
-        return memory::plan(&tintype);
-    }
     let models = if bench.models.is_empty() { own_models()? } else { bench.models.clone() };
     let scratch = repo::root().join("target/bench");
     fs::create_dir_all(&scratch)?;
+    match bench.what {
+        What::SymRandom => return bench_sizes::random(bench.count.unwrap_or(10_000)),
+        What::SymSympy => {
+            let text = bench_sizes::sympy(&models, bench.count.unwrap_or(1_000))?;
+            return Ok(fs::write(scratch.join("sym-sympy.jsonl"), text)?);
+        }
+        What::Plan => return memory::plan(&compiler::release()?),
+        What::Compile | What::Latency | What::Peers | What::Checks | What::Memory => {}
+    }
+    let tintype = compiler::release()?;
     let mut rows = Vec::new();
     for model in &models {
         let name = model.file_stem().map(|it| it.to_string_lossy().into_owned());
@@ -66,6 +81,11 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             What::Peers => rows.extend(one.peers()?),
             What::Memory => rows.push(memory::of_model(&tintype, model, &name)?),
             What::Plan => (),
+            What::Checks => {
+                let inputs = inputs(model).context("no inputs beside the model")?;
+                rows.push(bench_checks::run(&tintype, model, &inputs, &scratch)?);
+            }
+            What::SymRandom | What::SymSympy => {}
         }
     }
     let text = format!("{:#}\n", Value::from(rows.clone()));
@@ -75,6 +95,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         What::Peers => "peers.json",
         What::Memory => "memory.json",
         What::Plan => "plan.json",
+        What::Checks => "checks.json",
+        What::SymRandom | What::SymSympy => "sym.json",
     };
     fs::write(scratch.join(file), text)?;
     match bench.what {

@@ -1,20 +1,27 @@
 //! Starting the compiler, through Cargo.
 
-use std::{ffi::OsString, process::Command};
+use std::{ffi::OsString, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 
 use crate::repo;
 
 /// Builds the `tintype` binary optimised and gives its path.
-pub(crate) fn release() -> Result<std::path::PathBuf> {
+pub(crate) fn release() -> Result<PathBuf> {
     build(&["--release"], "release")
 }
 
-fn build(flags: &[&str], profile: &str) -> Result<std::path::PathBuf> {
+fn build(flags: &[&str], profile: &str) -> Result<PathBuf> {
     let mut cargo = repo::cargo();
     cargo.args(["build", "--quiet", "--package", "tintype", "--bin", "tintype"]).args(flags);
     repo::run(&mut cargo)?;
+    let target = target()?;
+    let name = format!("tintype{}", std::env::consts::EXE_SUFFIX);
+    Ok(target.join(profile).join(name))
+}
+
+/// The folder that Cargo builds into.
+pub(crate) fn target() -> Result<PathBuf> {
     let text = repo::output(repo::cargo().args([
         "metadata",
         "--no-deps",
@@ -24,9 +31,7 @@ fn build(flags: &[&str], profile: &str) -> Result<std::path::PathBuf> {
     let metadata: serde_json::Value =
         serde_json::from_str(&text).context("reading cargo metadata")?;
     let target = metadata.get("target_directory").and_then(serde_json::Value::as_str);
-    let target = target.context("cargo metadata names no target folder")?;
-    let name = format!("tintype{}", std::env::consts::EXE_SUFFIX);
-    Ok(std::path::Path::new(target).join(profile).join(name))
+    Ok(PathBuf::from(target.context("cargo metadata names no target folder")?))
 }
 
 /// A command of the compiler's hidden tools, built as for tests.

@@ -10,6 +10,8 @@
 )]
 
 mod bench;
+mod bench_checks;
+mod bench_sizes;
 mod bless;
 mod book;
 mod compiler;

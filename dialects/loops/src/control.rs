@@ -71,6 +71,15 @@ ir::dialect! { loops;
         eval: Some(control::eval_bind_symbol),
     }
 
+    /// A result that is absent: `None` to the caller.
+    ///
+    /// ```ir
+    /// %0 = loops.absent : none
+    /// ```
+    op Absent = "absent" () {} {
+        infer: control::infer_absent, effects: Effects::Pure, eval: Some(control::eval_absent),
+    }
+
     /// Stops the run with `message` where the one element of the tensor is zero.
     ///
     /// ```ir

@@ -23,7 +23,7 @@ mod pointwise;
 pub use access::{
     Lane, axis_facts, block_access, lane_access, linear_offset, part_dtype, parts_type,
 };
-pub use control::{AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
+pub use control::{Absent, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
 pub use ops::*;
 pub use pointwise::{scalar, scalar_def};
 

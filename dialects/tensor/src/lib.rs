@@ -14,7 +14,7 @@ mod ops;
 mod pointwise;
 mod shape;
 
-pub use control::{AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
+pub use control::{Absent, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
 pub use ops::*;
 pub use pointwise::{pointwise, pointwise_def};
 pub use shape::{broadcast, contiguous_dims, normalize_dim, same_shape};

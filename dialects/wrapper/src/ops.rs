@@ -16,14 +16,16 @@ ir::dialect! { wrapper;
         eval: Some(eval::check_tensor),
     }
 
-    /// Defines a symbol by a dimension of an input: `dim = factor * symbol + rest`. Stops the run
-    /// unless the dimension gives a whole number within the symbol's range.
+    /// Defines a symbol by a dimension of an input: `dim = factor * symbol + rest`. If `checked`,
+    /// stops the run unless the dimension gives a whole number within the symbol's range.
     ///
     /// ```ir
     /// %0 = param user "x" : f32[s0, 8]<8, 1>
-    /// wrapper.bind %0 {dim = 0, symbol = "s0", factor = 1, rest = 0}
+    /// wrapper.bind %0 {dim = 0, symbol = "s0", factor = 1, rest = 0, checked = true}
     /// ```
-    op Bind = "bind" ([x]) { dim: Int, symbol: Str, factor: Int, rest: Size } {
+    op Bind = "bind" ([x]) {
+        dim: Int, symbol: Str, factor: Int, rest: Size, checked: Bool,
+    } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
         eval: Some(eval::bind),
     }
@@ -165,6 +167,15 @@ ir::dialect! { wrapper;
     op OutputInput = "output_input" ([x]) { index: Int } {
         infer: infer::nothing, effects: Effects::Writes,
         eval: Some(eval::output_input),
+    }
+
+    /// Hands the caller nothing as output `index`.
+    ///
+    /// ```ir
+    /// wrapper.output_none {index = 0}
+    /// ```
+    op OutputNone = "output_none" () { index: Int } {
+        infer: infer::nothing, effects: Effects::Writes,
     }
 
     /// Hands the caller a view of an input as output `index`.

@@ -6,14 +6,25 @@ use sym::Expr;
 
 /// Whether the op is lowered here.
 pub(super) fn is_control(op: &Op) -> bool {
-    let names =
-        ["aten.assert_tensor", "aten.bind_symbol", "aten.cond", "aten.subgraph", "aten.while_loop"];
+    let names = [
+        "aten.make_none",
+        "aten.assert_tensor",
+        "aten.bind_symbol",
+        "aten.cond",
+        "aten.subgraph",
+        "aten.while_loop",
+    ];
     names.contains(&op.def.0.name)
 }
 
 /// Says the op by operators of `tensor`. Its results have the types that the exporter recorded.
 pub(super) fn lower(rw: &mut Rewriter<'_>, op: &Op) -> Result<()> {
     let view = rw.view(op);
+    if aten::MakeNone::of(view).is_some() {
+        let absent = tensor::Absent::build(&mut rw.new)?;
+        rw.set(op.result(), absent[0]);
+        return Ok(());
+    }
     let outs: Vec<Type> = op
         .results()
         .map(|it| plain(view.ty(it)).ok_or_else(|| view.error("a result that is no tensor")))

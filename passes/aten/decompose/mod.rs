@@ -4,8 +4,8 @@
 //! Type promotion is in `promote`, broadcasting in `emit`, both once. What a rule gives is
 //! compared with what the exporter recorded: another dtype or size is an error that names the node.
 //!
-//! Operators without a rule are reported all at once, each kind with its count. Results that are
-//! no tensors have no counterpart in `tensor` and stay. Control flow is in [`control`].
+//! Operators without a rule are reported all at once, each kind with its count. Control flow and
+//! what is no operator of ATen are in [`control`].
 
 mod control;
 mod cx;
@@ -22,11 +22,8 @@ use sym::Answer;
 use crate::Kinds;
 use cx::Cx;
 
-/// Operators that have no counterpart in `tensor` and stay.
-pub const KEPT: &[&str] = &["aten.make_none"];
-
 /// What may remain.
-pub static LOWERED: Legality = Legality::only(&["tensor"]).allow(KEPT);
+pub static LOWERED: Legality = Legality::only(&["tensor"]);
 
 /// From `aten` to `tensor`.
 pub static DECOMPOSE: PassDef = PassDef {
@@ -126,7 +123,7 @@ impl<'a> Decompose<'a> {
         let name = op.def.0.name;
         let rule = name.strip_prefix("aten.").and_then(rules::find);
         let is_control = control::is_control(op);
-        if rule.is_none() && !is_control && !KEPT.contains(&name) {
+        if rule.is_none() && !is_control {
             self.unsupported.count(name, op.origin);
             return;
         }

@@ -6,18 +6,22 @@ use ir::{Builder, Function, Result, Type, ValueId};
 use sym::Expr;
 use wrapper::{Bind, CheckDim, CheckTensor};
 
-/// The statements for the model's inputs: parameters by index and value.
+/// The statements for the model's inputs: parameters by index and value. Unless they are
+/// `checked`, symbols are defined and nothing else.
 pub(super) fn inputs(
     function: &Function,
     builder: &mut Builder<'_>,
     users: &[(usize, ValueId)],
-    ty: &dyn Fn(ValueId) -> Type,
+    checked: bool,
 ) -> Result<()> {
+    let ty = |value: ValueId| function.body.ty(value).clone();
     // First dtype, rank and device of all: sizes are read after that.
     let mut dims: Vec<(ValueId, usize, Expr)> = Vec::new();
     for (_, value) in users {
         let Type::Tensor(it) = ty(*value) else { continue };
-        CheckTensor::build(builder, *value)?;
+        if checked {
+            CheckTensor::build(builder, *value)?;
+        }
         dims.extend(it.shape.iter().enumerate().map(|(i, size)| (*value, i, size.clone())));
     }
     let mut bound: Vec<String> = Vec::new();
@@ -29,9 +33,12 @@ pub(super) fn inputs(
         let mut left = Vec::new();
         for (value, dim, size) in dims {
             if known(&size, &bound) {
-                CheckDim::build(builder, value, dim as i64, size)?;
+                if checked {
+                    CheckDim::build(builder, value, dim as i64, size)?;
+                }
             } else if let Some((symbol, factor, rest)) = solved(&size, &bound) {
-                Bind::build(builder, value, dim as i64, symbol.clone(), factor, rest)?;
+                let dim = dim as i64;
+                Bind::build(builder, value, dim, symbol.clone(), factor, rest, checked)?;
                 bound.push(symbol);
             } else {
                 left.push((value, dim, size));

@@ -11,27 +11,35 @@ mod kernels;
 use diag::Diag;
 use ir::{Builder, Function, OutputKind, ParamKind, RefName, Result, Type, ValueId};
 use loops::{Kernel, View as LoopsView};
-use pass::{PassCx, PassDef, Unit};
+use pass::{OptionDef, PassCx, PassDef, Unit};
 use sym::Expr;
 
 use self::kernels::Kernels;
 
 /// The pass.
-pub(crate) static TO_WRAPPER: PassDef = PassDef::new(
-    "to-wrapper",
-    "turn kernels into functions and the rest into the host program",
-    include_str!("README.md"),
-    run,
-);
+pub(crate) static TO_WRAPPER: PassDef = PassDef {
+    options: &[OptionDef::flag(
+        "checks",
+        true,
+        "compare each input's dtype, rank, device, sizes and strides with what was exported",
+    )],
+    ..PassDef::new(
+        "to-wrapper",
+        "turn kernels into functions and the rest into the host program",
+        include_str!("README.md"),
+        run,
+    )
+};
 
-fn run(unit: &Unit, _cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
+fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
     let mut functions = Vec::new();
     let mut constants = Vec::new();
     let mut kernels = Kernels::default();
     for function in &unit.functions {
         match pass::computes_constants(function) {
             true => constants.push(function.clone()),
-            false => functions.push(lower(function, &mut kernels).map_err(|it| vec![it])?),
+            false => functions
+                .push(lower(function, &mut kernels, cx.flag("checks")).map_err(|it| vec![it])?),
         }
     }
     functions.extend(constants);
@@ -52,7 +60,7 @@ struct Lower<'a> {
     behind: Vec<Option<ValueId>>,
 }
 
-fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
+fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Function> {
     let body = &function.body;
     let mut it = Lower {
         function,
@@ -94,9 +102,9 @@ fn lower(function: &Function, kernels: &mut Kernels) -> Result<Function> {
         .collect();
     // Who calls a body of control flow has checked what it is given.
     let users = if function.is_subgraph() { Vec::new() } else { users };
-    checks::inputs(function, &mut it.builder, &users, &|value| body.ty(value).clone())?;
+    checks::inputs(function, &mut it.builder, &users, checked)?;
     for (i, value) in &users {
-        if is_written(function, *i) {
+        if checked && is_written(function, *i) {
             let x = it.get(*value);
             wrapper::CheckStrides::build(&mut it.builder, x)?;
         }
@@ -178,7 +186,7 @@ impl Lower<'_> {
             wrapper::Assert::build(&mut self.builder, it.cond(), it.message())?;
             return Ok(());
         }
-        if self.control(op)? {
+        if loops::Absent::of(view).is_some() || self.control(op)? {
             return Ok(());
         }
         let kernel = kernels.outline(self.function, op)?;
@@ -256,8 +264,12 @@ impl Lower<'_> {
         let function = self.function;
         let yields = function.body.root.yields.clone();
         for (i, (output, value)) in function.outputs.iter().zip(yields).enumerate() {
-            let made = self.read(value);
             let index = user_index(function, i) as i64;
+            if *function.body.ty(value) == Type::None {
+                wrapper::OutputNone::build(&mut self.builder, index)?;
+                continue;
+            }
+            let made = self.read(value);
             match output.kind {
                 OutputKind::Mutates(param) => {
                     let target = self.get(function.body.root.params[param]);

@@ -4,14 +4,14 @@
 //! depends on it comes after.
 
 use ir::{AttrTy, Function, Op, Result, TensorType, Type, ValueId};
-use tensor::{Assert, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
+use tensor::{Absent, Assert, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
 
 use super::{graph::Graph, lower::Lower};
 
 /// Whether the op is a statement of its own.
 pub(super) fn is_statement(op: &Op) -> bool {
     let names = ["tensor.cond", "tensor.while", "tensor.subgraph", "tensor.scan_over"];
-    op.results == 0 || names.contains(&op.def.0.name)
+    op.results == 0 || op.def == Absent::def() || names.contains(&op.def.0.name)
 }
 
 /// Whether an assertion is about sizes that are known before any kernel runs.
@@ -50,6 +50,11 @@ impl Lower<'_> {
         let Some(op) = graph.function.body.ops().get(index) else { return Ok(()) };
         self.builder.origin = op.origin;
         let view = graph.view(op);
+        if Absent::of(view).is_some() {
+            let absent = loops::Absent::build(&mut self.builder)?;
+            self.set_buffer(op.result(), absent[0]);
+            return Ok(());
+        }
         let dense = |it| TensorType::contiguous(graph.dtype(it), graph.shape(it).to_vec());
         let outs: Vec<Type> = op.results().map(|it| Type::Tensor(dense(it))).collect();
         let outs = outs.to_attr();

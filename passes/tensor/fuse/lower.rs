@@ -106,6 +106,10 @@ impl<'a> Lower<'a> {
         let mut yields = Vec::new();
         for (output, value) in old.outputs.iter().zip(&old.body.root.yields) {
             let buffer = self.need(*value)?;
+            if *self.builder.ty(buffer) == Type::None {
+                yields.push(buffer);
+                continue;
+            }
             let aliases = matches!(
                 output.kind,
                 ir::OutputKind::AliasesParam(_) | ir::OutputKind::AliasesOutput(_)

@@ -159,15 +159,20 @@ void tt_fail_dim_range(const tt_run* run, uint32_t i, int32_t d, int64_t lo, int
           (long long)lo, (long long)hi);
 }
 
-void tt_fail_dim_multiple(const tt_run* run, uint32_t i, int32_t d, int64_t factor,
+void tt_fail_dim_multiple(const tt_run* run, uint32_t i, int32_t d, int64_t factor, int64_t rest,
                           const char* text) {
-  tt_fail("%s: dimension %d is %lld, expected %s, a multiple of %lld", InputName(run, i).text, d,
-          (long long)tt_size(run, i, d), text, (long long)factor);
+  const InputName name(run, i);
+  const long long came = tt_size(run, i, d);
+  if (rest == 0)
+    tt_fail("%s: dimension %d is %lld, expected %s, a multiple of %lld", name.text, d, came, text,
+            (long long)factor);
+  tt_fail("%s: dimension %d is %lld, expected %s, %lld and a multiple of %lld", name.text, d, came,
+          text, (long long)rest, (long long)factor);
 }
 
 void tt_fail_dim_equal(const tt_run* run, uint32_t i, int32_t d, int64_t want, const char* text) {
-  tt_fail("%s: dimension %d is %lld, expected %s = %lld", InputName(run, i).text, d,
-          (long long)tt_size(run, i, d), text, (long long)want);
+  tt_fail("%s: dimension %d is %lld, expected %lld = %s", InputName(run, i).text, d,
+          (long long)tt_size(run, i, d), (long long)want, text);
 }
 
 void tt_fail_stride(const tt_run* run, uint32_t i, int32_t d, int64_t want, const char* text) {
@@ -177,8 +182,8 @@ void tt_fail_stride(const tt_run* run, uint32_t i, int32_t d, int64_t want, cons
   snprintf(number, sizeof number, "%lld", (long long)want);
   if (!text || strcmp(text, number) == 0)
     tt_fail("%s: the stride of dimension %d is %lld, expected %s", name.text, d, came, number);
-  tt_fail("%s: the stride of dimension %d is %lld, expected %s = %s", name.text, d, came, text,
-          number);
+  tt_fail("%s: the stride of dimension %d is %lld, expected %s = %s", name.text, d, came, number,
+          text);
 }
 
 void tt_fail_range(const tt_run*, const char* text, int64_t value, int64_t lo, int64_t hi) {

@@ -33,7 +33,7 @@
 #include "tintype_fault.h"
 
 // Goes up whenever this header changes so that old objects must not be linked with new ones.
-#define TT_ABI 1
+#define TT_ABI 2
 
 #define TT_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TT_COLD __attribute__((cold, noinline, noreturn))
@@ -282,7 +282,7 @@ TT_COLD void tt_fail_dim(const tt_run* run, uint32_t i, int32_t d, int64_t want)
 TT_COLD void tt_fail_dim_range(const tt_run* run, uint32_t i, int32_t d, int64_t lo, int64_t hi,
                                const char* text);
 TT_COLD void tt_fail_dim_multiple(const tt_run* run, uint32_t i, int32_t d, int64_t factor,
-                                  const char* text);
+                                  int64_t rest, const char* text);
 TT_COLD void tt_fail_dim_equal(const tt_run* run, uint32_t i, int32_t d, int64_t want,
                                const char* text);
 TT_COLD void tt_fail_stride(const tt_run* run, uint32_t i, int32_t d, int64_t want,
@@ -322,7 +322,7 @@ static inline void tt_check_dim_range(const tt_run* run, uint32_t i, int32_t d, 
 // A dimension `text` ("8*B") from which a symbol is solved: must be divisible by `factor` > 0.
 static inline void tt_check_dim_multiple(const tt_run* run, uint32_t i, int32_t d, int64_t factor,
                                          const char* text) {
-  if (!TT_LIKELY(tt_size(run, i, d) % factor == 0)) tt_fail_dim_multiple(run, i, d, factor, text);
+  if (!TT_LIKELY(tt_size(run, i, d) % factor == 0)) tt_fail_dim_multiple(run, i, d, factor, 0, text);
 }
 
 // A dimension whose value follows from symbols bound before: `text` is the expression.

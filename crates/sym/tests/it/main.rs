@@ -10,3 +10,7 @@ mod random;
 mod sample;
 #[cfg(test)]
 mod text;
+#[cfg(test)]
+mod tree;
+#[cfg(test)]
+mod whole;

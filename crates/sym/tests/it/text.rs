@@ -103,6 +103,29 @@ fn srepr_has_the_values_of_sympy() {
     }
 }
 
+/// What Python's `round` gives.
+#[test]
+fn decimals_are_rounded_by_their_exact_digits() {
+    let cases = [
+        (1.115, 2, 1.11),
+        (2.675, 2, 2.67),
+        (0.125, 2, 0.12),
+        (0.375, 2, 0.38),
+        (-1.115, 2, -1.11),
+        (5.015, 2, 5.01),
+        (2.5, 0, 2.0),
+        (25.0, -1, 20.0),
+        (35.0, -1, 40.0),
+        (1e300, 5, 1e300),
+        (123_456_789.123_456_79, 7, 123_456_789.123_456_8),
+    ];
+    for (value, digits, rounded) in cases {
+        let expr = Expr::float(value).round_decimal(&Expr::int(digits));
+        let found = expr.eval_number(&|_| None).map(sym::Number::to_f64);
+        assert_eq!(found, Ok(rounded), "round({value}, {digits})");
+    }
+}
+
 #[test]
 fn srepr_of_functions() {
     let cases = [

@@ -33,10 +33,14 @@ pub(crate) struct Compile {
     /// Compile everything anew and keep nothing.
     #[arg(long)]
     no_cache: bool,
+    /// Leave out the checks of inputs: dtype, rank, device, sizes, strides. What the model is
+    /// called with must then be right; anything else is undefined.
+    #[arg(long)]
+    unchecked: bool,
 }
 
 pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
-    let Compile { model, output, emit, target_cpu, pipeline, jobs, no_cache } = args;
+    let Compile { model, output, emit, target_cpu, pipeline, jobs, no_cache, unchecked } = args;
     let emit: Emit = emit.parse()?;
     let output = match (output, emit) {
         (Some(it), _) => Some(it.clone()),
@@ -60,6 +64,7 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         pipeline,
         jobs: *jobs,
         use_cache: !no_cache,
+        unchecked: *unchecked,
     };
     let report = compile(&options, &|stage| progress.stage(stage))?;
     drop(progress);

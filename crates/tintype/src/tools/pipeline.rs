@@ -69,7 +69,8 @@ pub fn pipeline(options: &PipelineOptions) -> Result<Shown, Failure> {
     let pipeline = pipeline.as_deref().map(|it| ("the pipeline", it));
     // What is read from text may start at any level, and only what it says is run.
     let first = if is_ir(&options.input) { from } else { Phase::Aten };
-    let session = Session::new(source, (first, to), &Settings { target, pipeline })?;
+    let session =
+        Session::new(source, (first, to), &Settings { target, pipeline, unchecked: false })?;
     let imported = db::import(&session.db, session.archive);
     if imported.failed() {
         return Err(session.check(Phase::Aten).err().unwrap_or_default());
