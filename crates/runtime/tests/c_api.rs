@@ -49,5 +49,5 @@ fn the_example_runs_a_model() {
     assert_eq!(run(&[]), (Some(0), "out [2, 3] 2 2 2 2 2 2\n".into(), String::new()));
     let (code, stdout, stderr) = run(&["5", "7"]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
-    assert_eq!(stderr, "run: input 'b' (input 1): dimension 0 is 7, expected B = 5\n");
+    assert_eq!(stderr, "run: input 'b' (input 1): dimension 0 is 7, expected 5 = B\n");
 }

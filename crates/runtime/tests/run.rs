@@ -66,7 +66,7 @@ fn inputs_that_do_not_fit_are_named() {
     );
     assert_eq!(
         fail(&good, &zeros(DType::F32, &[5, 3])),
-        "input 'b' (input 1): dimension 0 is 5, expected B = 4"
+        "input 'b' (input 1): dimension 0 is 5, expected 4 = B"
     );
     assert_eq!(
         fail(&good, &zeros(DType::F32, &[4, 2])),
