@@ -111,7 +111,7 @@ impl Printer<'_> {
     fn sum(&self, terms: &[Term], constant: i64) -> Text {
         let mut total = Expr::int(0);
         let mut text: Option<Text> = None;
-        let parts = factor::parts(terms);
+        let (parts, constant) = factor::parts(terms, constant);
         let addends = parts.iter().map(|it| (it.to_expr(), Some(it)));
         let constant = (constant != 0).then(|| (Expr::int(constant), None));
         for (addend, part) in addends.chain(constant) {

@@ -17,9 +17,35 @@ pub(crate) enum Part {
     Product(Expr, Expr),
 }
 
-/// The sum's terms, those that share a factor taken together; the factor that most of them share
-/// comes first, and what is in parentheses is to be looked at again.
-pub(crate) fn parts(terms: &[Term]) -> Vec<Part> {
+/// The sum's terms, those that share a factor taken together, and the constant that is left; the
+/// factor that most terms share comes first, and what is in parentheses is to be looked at again.
+pub(crate) fn parts(terms: &[Term], constant: i64) -> (Vec<Part>, i64) {
+    let (mut products, mut rest) = products(terms);
+    let mut constant = constant;
+    // `x*(y + 10) + 8*y + 80` is `(x + 8)*(y + 10)`.
+    for (outer, inner) in &mut products {
+        if let Some(times) = multiple(&rest, constant, inner) {
+            *outer = &*outer + times;
+            (rest, constant) = (Vec::new(), 0);
+        }
+    }
+    let products = products.into_iter().map(|(outer, inner)| Part::Product(outer, inner));
+    (products.chain(rest.into_iter().map(Part::Term)).collect(), constant)
+}
+
+/// The whole number that `of` times gives the sum of the terms and the constant, if there is one.
+fn multiple(terms: &[Term], constant: i64, of: &Expr) -> Option<i64> {
+    let unit = of.to_terms();
+    if terms.is_empty() || terms.len() != unit.len() {
+        return None;
+    }
+    let times = terms[0].coefficient.checked_div(unit[0].coefficient)?;
+    let sum = Expr::from_terms(terms.to_vec(), constant);
+    (of.scaled(times) == sum && !sum.is_undefined()).then_some(times)
+}
+
+/// Products of two sums, and the terms in none of them.
+fn products(terms: &[Term]) -> (Vec<(Expr, Expr)>, Vec<Term>) {
     let mut rest: Vec<Term> = terms.to_vec();
     let mut products: Vec<(Expr, Expr)> = Vec::new();
     while rest.len() <= MAX_TERMS
@@ -43,8 +69,7 @@ pub(crate) fn parts(terms: &[Term]) -> Vec<Part> {
             None => products.push((shared.to_expr(), inner)),
         }
     }
-    let products = products.into_iter().map(|(outer, inner)| Part::Product(outer, inner));
-    products.chain(rest.into_iter().map(Part::Term)).collect()
+    (products, rest)
 }
 
 /// What terms can share.

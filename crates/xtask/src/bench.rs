@@ -48,6 +48,8 @@ enum What {
     Memory,
     /// The checks of inputs alone.
     Checks,
+    /// The part of compiling that is for sizes, in instructions; needs valgrind.
+    SizeWork,
     /// Random size expressions: simplified, printed, compiled, compared with direct evaluation.
     SymRandom,
     /// Simplifying the models' sizes and random ones, beside sympy.
@@ -66,7 +68,8 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
             return Ok(fs::write(scratch.join("sym-sympy.jsonl"), text)?);
         }
         What::Plan => return memory::plan(&compiler::release()?),
-        What::Compile | What::Latency | What::Peers | What::Checks | What::Memory => {}
+        What::Compile | What::Latency | What::Peers | What::Memory => {}
+        What::Checks | What::SizeWork => {}
     }
     let tintype = compiler::release()?;
     let mut rows = Vec::new();
@@ -85,6 +88,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
                 let inputs = inputs(model).context("no inputs beside the model")?;
                 rows.push(bench_checks::run(&tintype, model, &inputs, &scratch)?);
             }
+            What::SizeWork => rows.push(bench_sizes::work(&tintype, model, &scratch)?),
             What::SymRandom | What::SymSympy => {}
         }
     }
@@ -96,6 +100,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         What::Memory => "memory.json",
         What::Plan => "plan.json",
         What::Checks => "checks.json",
+        What::SizeWork => "size-work.json",
         What::SymRandom | What::SymSympy => "sym.json",
     };
     fs::write(scratch.join(file), text)?;

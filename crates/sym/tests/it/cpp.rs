@@ -42,6 +42,7 @@ fn plain_operators_need_a_proof() {
     check(small, "64*i*s + 64*j + 8", "64*(i*s + j) + 8");
     check(small, "i*s + 3*i - i*j", "i*(-j + s + 3)");
     check(small, "i*s + i*j + 4*s + 4*j", "(i + 4)*(j + s)");
+    check(small, "i*s + 10*i + 8*s + 80", "(i + 8)*(s + 10)");
     check("", "2*i - 2*j", "tt_mul(2, tt_sub(i, j))");
     let bounded = "i >= 0; s >= 1; t >= 1; i <= s - 1; s*t <= 1099511627776";
     check(bounded, "i*t", "i*t");
