@@ -44,7 +44,15 @@ pub(crate) struct Compile {
 
 pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
     let Compile {
-        model, output, emit, target_cpu, pipeline, sanitize_memory, jobs, no_cache, unchecked,
+        model,
+        output,
+        emit,
+        target_cpu,
+        pipeline,
+        sanitize_memory,
+        jobs,
+        no_cache,
+        unchecked,
     } = args;
     let emit: Emit = emit.parse()?;
     let output = match (output, emit) {
