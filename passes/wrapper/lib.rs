@@ -14,7 +14,13 @@ mod check_memory;
 mod plan_memory;
 #[path = "reuse-buffers/mod.rs"]
 mod reuse_buffers;
+#[path = "sanitize-memory/mod.rs"]
+mod sanitize_memory;
 
 /// Every pass of this level.
-pub static PASSES: &[&PassDef] =
-    &[&reuse_buffers::REUSE_BUFFERS, &plan_memory::PLAN_MEMORY, &check_memory::CHECK_MEMORY];
+pub static PASSES: &[&PassDef] = &[
+    &reuse_buffers::REUSE_BUFFERS,
+    &plan_memory::PLAN_MEMORY,
+    &sanitize_memory::SANITIZE_MEMORY,
+    &check_memory::CHECK_MEMORY,
+];

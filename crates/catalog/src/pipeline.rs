@@ -18,6 +18,11 @@ use crate::{Phase, passes};
 /// The pipeline that runs unless told otherwise.
 pub static DEFAULT_PIPELINE: &str = include_str!("default.pipeline");
 
+/// The default pipeline in which the memory of a run is checked while it runs.
+pub fn sanitizing_pipeline() -> String {
+    DEFAULT_PIPELINE.replace("plan-memory,", "plan-memory{guard=64}, sanitize-memory,")
+}
+
 /// The passes of every phase.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Pipeline {
@@ -129,6 +134,13 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sanitizing_pipeline_has_one_pass_more() {
+        let pipeline = Pipeline::parse("p", &sanitizing_pipeline()).unwrap();
+        let names = |it: &Pipeline| it.to_string().matches(',').count();
+        assert_eq!(names(&pipeline), names(&Pipeline::standard()) + 1);
+    }
 
     #[test]
     fn the_default_pipeline_prints_back_to_its_file() {

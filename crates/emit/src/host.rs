@@ -1,6 +1,7 @@
 //! The host program: the model's table and its `run` function (see `tintype_model.h`).
 
 mod control;
+mod sanitize;
 
 use std::fmt::Write;
 
@@ -311,7 +312,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             ));
         } else if let Some(it) = OutputSame::of(view) {
             self.code.line(format!("tt_output_same(run, {}, {});", it.index(), it.other()));
-        } else {
+        } else if !self.sanitize(op) {
             self.control(op);
         }
     }

@@ -119,6 +119,7 @@ pub struct EvalCx<'a> {
         &[(&str, i64)],
     ) -> std::result::Result<Vec<HostValue>, EvalError>,
     /// Runs the program's function of that name: its parameters' values, its results.
+    #[expect(clippy::type_complexity, reason = "one callback, named by its field")]
     pub call: &'a dyn Fn(&str, &[HostValue]) -> std::result::Result<Vec<HostValue>, EvalError>,
     /// Gives a size symbol its value, from here on.
     pub bind: &'a dyn Fn(&str, i64) -> std::result::Result<(), EvalError>,

@@ -41,6 +41,15 @@ impl TensorType {
         self.shape.iter().fold(Expr::int(1), |product, it| product * it.clone())
     }
 
+    /// Elements from the first in memory to the last: strides may leave gaps or repeat. At least 1.
+    pub fn span(&self) -> Expr {
+        let Some(strides) = &self.strides else { return self.numel() };
+        let (zero, one) = (Expr::int(0), Expr::int(1));
+        let steps = self.shape.iter().map(|size| Expr::max(&(size.clone() - one.clone()), &zero));
+        let last = steps.zip(strides.iter()).map(|(size, stride)| size * stride.clone());
+        last.fold(one.clone(), |sum, it| sum + it)
+    }
+
     /// The sizes as numbers, when all are known.
     pub fn static_shape(&self) -> Option<Vec<i64>> {
         self.shape.iter().map(Expr::as_int).collect()

@@ -33,6 +33,7 @@ pub mod tools;
 mod tree;
 mod values;
 
+pub use catalog::sanitizing_pipeline;
 pub use compare::{Compared, Tolerance, compare, describe, table};
 pub use compile::{CompileOptions, Emit, Report, Stage, compile};
 pub use diag::{Diag, codes};

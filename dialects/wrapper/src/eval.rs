@@ -1,7 +1,7 @@
 //! What statements do: tensors are slices of real bytes, so that two which overlap while both are
 //! needed give a wrong value.
 
-use ir::{EvalCx, EvalError, HostValue, Memory, TensorType, Type, ValueId};
+use ir::{DType, EvalCx, EvalError, HostTensor, HostValue, Memory, TensorType, Type, ValueId};
 use sym::Expr;
 
 use crate::ops;
@@ -348,5 +348,41 @@ pub(crate) fn scan_over(cx: &EvalCx<'_>) -> Evaluated {
         carried.alternate();
     }
     carried.end(last)?;
+    Ok(Vec::new())
+}
+
+/// What a guard is filled with.
+const GUARD: u8 = 0xa5;
+
+/// Bytes of the arena, and what they are where nobody has written.
+fn guarded(cx: &EvalCx<'_>, offset: &Expr, size: &Expr) -> Eval<(Memory, HostTensor)> {
+    let HostValue::Memory(arena) = operand(cx, 0)? else {
+        return Err(error("what is guarded is no arena"));
+    };
+    let size = (cx.size)(size)?;
+    let part = arena.part((cx.size)(offset)?, DType::U8, vec![size], vec![1])?;
+    let count = usize::try_from(size).map_err(|_| error("a guard of negative size"))?;
+    let bytes = vec![GUARD; count].into();
+    Ok((part, HostTensor { dtype: DType::U8, shape: vec![size], bytes }))
+}
+
+pub(crate) fn guard(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Guard(cx.view);
+    let (part, pattern) = guarded(cx, &it.offset(), &it.size())?;
+    part.write(&pattern)?;
+    Ok(Vec::new())
+}
+
+pub(crate) fn check_guard(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::CheckGuard(cx.view);
+    let (part, pattern) = guarded(cx, &it.offset(), &it.size())?;
+    match *part.read()?.bytes == *pattern.bytes {
+        true => Ok(Vec::new()),
+        false => Err(error(it.message())),
+    }
+}
+
+pub(crate) fn forget(cx: &EvalCx<'_>) -> Evaluated {
+    memory(cx, ops::Forget(cx.view).x(), operand(cx, 0)?)?.forget()?;
     Ok(Vec::new())
 }

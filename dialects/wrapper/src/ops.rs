@@ -114,6 +114,40 @@ ir::dialect! { wrapper;
         eval: Some(eval::slice),
     }
 
+    /// Writes a pattern to bytes of the arena that no tensor has.
+    ///
+    /// ```ir
+    /// %0 = wrapper.arena {size = 4096} : arena
+    /// wrapper.guard %0 {offset = 64, size = 64}
+    /// ```
+    op Guard = "guard" ([arena]) { offset: Size, size: Size } {
+        infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::guard),
+    }
+
+    /// Stops the run with `message` where a guard is not as [`Guard`] left it.
+    ///
+    /// ```ir
+    /// %0 = wrapper.arena {size = 4096} : arena
+    /// wrapper.guard %0 {offset = 64, size = 64}
+    /// wrapper.check_guard %0 {offset = 64, size = 64, message = "a kernel wrote outside"}
+    /// ```
+    op CheckGuard = "check_guard" ([arena]) { offset: Size, size: Size, message: Str } {
+        infer: infer::nothing, effects: Effects::Writes, may_trap: true,
+        eval: Some(eval::check_guard),
+    }
+
+    /// Makes every byte of a tensor all ones, which is a NaN: nobody needs what it holds.
+    ///
+    /// ```ir
+    /// %0 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
+    /// wrapper.forget %0
+    /// ```
+    op Forget = "forget" ([x]) {} {
+        infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::forget),
+    }
+
     /// A tensor for intermediate values, not planned yet.
     ///
     /// ```ir

@@ -7,19 +7,22 @@ mod place;
 
 use diag::Diag;
 use ir::{Arg, Function, Op, Result, Rewriter, Type, ValueId};
-use pass::{PassCx, PassDef, Unit};
+use pass::{OptionDef, PassCx, PassDef, Unit};
 use sym::Expr;
 use wrapper::{Arena, Slice};
 
 use crate::lives::{Lives, Root};
 
 /// The pass.
-pub(crate) static PLAN_MEMORY: PassDef = PassDef::new(
-    "plan-memory",
-    "give every intermediate tensor a place in one arena",
-    include_str!("README.md"),
-    run,
-);
+pub(crate) static PLAN_MEMORY: PassDef = PassDef {
+    options: &[OptionDef::int("guard", 0, "bytes to leave free before and behind each tensor")],
+    ..PassDef::new(
+        "plan-memory",
+        "give every intermediate tensor a place in one arena",
+        include_str!("README.md"),
+        run,
+    )
+};
 
 /// Places are multiples of this many bytes: a cache line, and the widest vector.
 const ALIGNMENT: i64 = 64;
@@ -40,7 +43,10 @@ fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
     if roots.is_empty() {
         return Ok(function.clone());
     }
-    let sizes: Vec<Expr> = roots.iter().map(|it| bytes(body.ty(it.value))).collect();
+    // Places stay aligned.
+    let guard = Expr::int(cx.int("guard").clamp(0, 1 << 20) / ALIGNMENT * ALIGNMENT);
+    let both = guard.clone() * Expr::int(2);
+    let sizes: Vec<Expr> = roots.iter().map(|it| bytes(body.ty(it.value)) + both.clone()).collect();
     cx.count("tensors in the arena", roots.len() as u64);
     let stages = stages(function, &sizes);
     let mut offsets: Vec<Option<(usize, Expr)>> = vec![None; body.types.len()];
@@ -52,7 +58,7 @@ fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
         let own_sizes: Vec<Expr> = members.iter().map(|it| sizes[*it].clone()).collect();
         let placed = place::place(&own, &own_sizes, &function.facts);
         for (root, offset) in own.iter().zip(placed.offsets) {
-            offsets[root.value.index()] = Some((stage, offset));
+            offsets[root.value.index()] = Some((stage, offset + guard.clone()));
         }
         arenas.push((placed.size, None));
     }
@@ -144,21 +150,10 @@ impl<'a> Rewrite<'a> {
 }
 
 /// The bytes a tensor takes, up to the next multiple of [`ALIGNMENT`]: from its first element to
-/// its last, as strides may leave gaps or repeat.
+/// its last.
 pub(crate) fn bytes(ty: &Type) -> Expr {
     let Type::Tensor(it) = ty else { return Expr::int(0) };
-    let span = match &it.strides {
-        None => it.numel(),
-        Some(strides) => {
-            let one = Expr::int(1);
-            let last =
-                it.shape.iter().zip(strides.iter()).fold(Expr::int(0), |sum, (size, stride)| {
-                    sum + Expr::max(&(size.clone() - one.clone()), &Expr::int(0)) * stride.clone()
-                });
-            last + one
-        }
-    };
-    let raw = span * Expr::int(it.dtype.size() as i64);
+    let raw = it.span() * Expr::int(it.dtype.size() as i64);
     let lines = raw.ceil_div(&Expr::int(ALIGNMENT));
     lines * Expr::int(ALIGNMENT)
 }

@@ -138,3 +138,14 @@ void tt_free(tt_run* base, void* data) {
   for (uint32_t b = 0; b < run->num_blocks; ++b)
     if (run->blocks[b].data == data) run->blocks[b].used = false;
 }
+
+static const unsigned char GUARD = 0xa5;
+
+void tt_guard(char* data, int64_t bytes) { memset(data, GUARD, bytes); }
+
+void tt_check_guard(const char* data, int64_t bytes, const char* message) {
+  for (int64_t b = 0; b < bytes; ++b)
+    if (static_cast<unsigned char>(data[b]) != GUARD) tt_fail("%s", message);
+}
+
+void tt_forget(void* data, int64_t bytes) { memset(data, 0xff, bytes); }

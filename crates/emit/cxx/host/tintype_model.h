@@ -377,6 +377,13 @@ char* tt_arena(tt_run* run, int64_t bytes);
 void* tt_alloc(tt_run* run, int64_t bytes);
 void tt_free(tt_run* run, void* block);
 
+// For models compiled with --sanitize-memory. A guard is a pattern in bytes that
+// no tensor has; the check stops the run with `message` where it is damaged.
+// What nobody needs any more becomes NaN.
+void tt_guard(char* data, int64_t bytes);
+void tt_check_guard(const char* data, int64_t bytes, const char* message);
+void tt_forget(void* data, int64_t bytes);
+
 // How many threads a parallel region started by this run will have.
 int32_t tt_num_threads(const tt_run* run);
 

@@ -305,8 +305,7 @@ void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
   const int nt = worth(double(p->batch) * p->heads * p->lq * p->lk * (p->d + p->dv + 32) / 16, threads);
   const bool few = p->lq <= FEW && p->k_stride[3] == 1 && p->v_stride[3] == 1;
   const int64_t units = few ? p->lq : units_per_head(*p, nt), total = p->batch * p->heads * units;
-#pragma omp parallel for schedule(static, 1) num_threads(nt) if (nt > 1)
-  for (int t = 0; t < nt; t++) {
+  share(nt, [&](int t) {
     for (int64_t i = total * t / nt; i < total * (t + 1) / nt; i++) {
       const int64_t u = i % units, h = i / units % p->heads, b = i / units / p->heads;
       if (few)
@@ -314,5 +313,5 @@ void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
       else
         unit(*p, b, h, p->lq * u / units, p->lq * (u + 1) / units, mem + t * at.bytes, at);
     }
-  }
+  });
 }

@@ -97,8 +97,9 @@ view look(const tt_conv2d &p, const float *input, float *copy, int threads) {
   }
   const int64_t rows = p.n * v.h;
   const int nt = worth(double(rows) * v.sh, threads);
-#pragma omp parallel for schedule(static) num_threads(nt) if (nt > 1)
-  for (int64_t i = 0; i < rows; i++) copy_row(p, input, i / v.h, i % v.h, v.w, copy + i * v.sh);
+  share(nt, [&](int t) {
+    for (int64_t i = rows * t / nt; i < rows * (t + 1) / nt; i++) copy_row(p, input, i / v.h, i % v.h, v.w, copy + i * v.sh);
+  });
   return v;
 }
 
@@ -156,8 +157,7 @@ void contract(const tt_conv2d &p, const view &v, const float *packed, const floa
   const int64_t k = p.kh * p.kw * cg, group_panels = ceil_div(og, NR);
   const scratch s = part_scratch(p);
   const grid g = cut(pixels, p.groups * group_panels, k, threads);
-#pragma omp parallel for schedule(static, 1) num_threads(g.parts()) if (g.parts() > 1)
-  for (int i = 0; i < g.parts(); i++) {
+  share(g.parts(), [&](int i) {
     int64_t t0, t1, p0, p1;
     g.part(i, t0, t1, p0, p1);
     char *mine = mem + i * s.bytes;
@@ -185,7 +185,7 @@ void contract(const tt_conv2d &p, const view &v, const float *packed, const floa
         run_block(x);
       }
     }
-  }
+  });
 }
 
 // ---------------------------------------------------------------------------
@@ -260,8 +260,7 @@ void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_ep
   const int64_t cblocks = ceil_div(p.c, ld), units = p.n * p.oh * cblocks;
   const int nt = worth(double(units) * p.ow * ld * p.kh * p.kw / 8, threads);
   const int64_t bytes = depthwise_scratch(p), step = p.stride_w * v.sw;
-#pragma omp parallel for schedule(static, 1) num_threads(nt) if (nt > 1)
-  for (int i = 0; i < nt; i++) {
+  share(nt, [&](int i) {
     tap *taps = (tap *)(mem + i * bytes);
     // Room on the left for a vector that starts before the block.
     float *tile = (float *)(mem + i * bytes + round64(p.kh * p.kw * sizeof(tap))) + L;
@@ -302,7 +301,7 @@ void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_ep
         epilogue(ctx, tile, ld, 0, row * p.ow + xb, xe - xb, c0, channels);
       }
     }
-  }
+  });
 }
 
 }  // namespace

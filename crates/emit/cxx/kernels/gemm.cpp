@@ -273,12 +273,11 @@ void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride
   const grid g = cut(m, ceil_div(n, NR), k, threads);
   const scratch s = part_scratch(n, k);
   char *mem = align64(workspace);
-#pragma omp parallel for schedule(static, 1) num_threads(g.parts()) if (g.parts() > 1)
-  for (int i = 0; i < g.parts(); i++) {
+  share(g.parts(), [&](int i) {
     int64_t t0, t1, p0, p1;
     g.part(i, t0, t1, p0, p1);
     part(m, n, k, a, stride_row, stride_k, packed_b, epilogue, ctx, 0, mem + i * s.bytes, s, t0, t1, p0, p1);
-  }
+  });
 }
 
 int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int threads) {
@@ -297,11 +296,10 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, 
   if (batch == 1) {
     // Pack once, in parallel over panels, then contract as one matrix.
     const int nt = worth(double(n) * k, threads);
-#pragma omp parallel for schedule(static, 1) num_threads(nt) if (nt > 1)
-    for (int i = 0; i < nt; i++) {
+    share(nt, [&](int i) {
       const int64_t p0 = panels * i / nt, p1 = panels * (i + 1) / nt;
       tt_pack_b_f32(b + p0 * NR * b_n, k, min64(n, p1 * NR) - p0 * NR, b_k, b_n, packed + p0 * NR * k);
-    }
+    });
     tt_gemm_f32(m, n, k, a, a_row, a_k, packed, epilogue, ctx, workspace, threads);
     return;
   }
@@ -309,8 +307,7 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, 
   // each matrix that their share touches; only a share's ends are packed twice.
   const int nt = worth(double(batch) * (double(m) * n * k / 16 + double(n) * k), threads);
   const int64_t total = batch * tiles;
-#pragma omp parallel for schedule(static, 1) num_threads(nt) if (nt > 1)
-  for (int i = 0; i < nt; i++) {
+  share(nt, [&](int i) {
     float *mine = packed + i * packed_size;
     const float *have = nullptr;
     const int64_t end = total * (i + 1) / nt;
@@ -322,5 +319,5 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, 
       have = from;
       part(m, n, k, a + z * a_batch, a_row, a_k, mine, epilogue, ctx, z, mem + i * s.bytes, s, at - z * tiles, next - z * tiles, 0, panels);
     }
-  }
+  });
 }

@@ -13,6 +13,18 @@
 
 namespace tt {
 
+// Calls `work(i)` for each i below `n`, each on a thread of its own. One part alone
+// does not enter OpenMP, which allocates even then.
+template <typename F>
+static inline void share(int n, const F &work) {
+  if (n <= 1) {
+    if (n == 1) work(0);
+    return;
+  }
+#pragma omp parallel for schedule(static, 1) num_threads(n)
+  for (int i = 0; i < n; i++) work(i);
+}
+
 constexpr int NR = TT_NR;
 
 // Rows of one register tile. With one panel of columns, MR * (NR / lanes)

@@ -194,44 +194,108 @@ impl<'a, 'c> Printer<'a, 'c> {
         self.facts = axis_facts(&self.facts, &axes);
         let parallel = (it.parallel() as usize).min(axes.len());
         let vector = it.vector();
-        if parallel != 0 {
-            let collapse =
-                if parallel == 1 { String::new() } else { format!(" collapse({parallel})") };
-            let condition = match it.work() {
-                Some(it) => format!(" if (({}) >= {})", self.size(&it), loops::PARALLEL_WORK),
-                None => String::new(),
-            };
-            self.code
-                .line(format!("#pragma omp parallel for schedule(static){collapse}{condition}"));
+        match parallel {
+            0 => self.nest(&axes, vector.as_deref(), region),
+            _ => self.shared(&axes, parallel, vector.as_deref(), region, it.work()),
         }
-        self.nest(&axes, vector.as_deref(), region);
     }
 
     /// Loops over `axes`, `vector` among them in lanes, around the region.
     fn nest(&mut self, axes: &[(String, Expr)], vector: Option<&str>, region: &'a Region) {
-        let mut lane_extent = None;
-        for (axis, extent) in axes {
-            let bound = self.size(extent);
-            if Some(axis.as_str()) == vector {
-                // Whole vectors and the rest are steps of one loop, so that loops can be collapsed.
-                self.code.open(format!(
-                    "for (int64_t {axis}_step = 0; {axis}_step < ({bound} + (N - 1)) / N; {axis}_step++) {{"
-                ));
-                lane_extent = Some((axis.clone(), extent.clone(), bound));
-            } else {
-                self.code.open(format!("for (int64_t {axis} = 0; {axis} < {bound}; {axis}++) {{"));
-            }
+        for it in axes {
+            let (name, bound) = self.steps(it, vector);
+            self.code.open(format!("for (int64_t {name} = 0; {name} < {bound}; {name}++) {{"));
         }
-        match lane_extent {
-            None => self.ops(&region.ops),
-            Some((axis, extent, bound)) => {
-                self.code.line(format!("const int64_t {axis} = {axis}_step * N;"));
-                self.in_lanes(&axis, &extent, &bound, |me| me.ops(&region.ops));
-            }
-        }
+        self.point(axes, vector, region);
         for _ in axes {
             self.code.close("}");
         }
+    }
+
+    /// The variable of the loop along an axis, and how many steps it takes.
+    fn steps(&self, (axis, extent): &(String, Expr), vector: Option<&str>) -> (String, String) {
+        let bound = self.size(extent);
+        match Some(axis.as_str()) == vector {
+            // Whole vectors and the rest are steps of one loop, so that loops can be collapsed.
+            true => (format!("{axis}_step"), format!("({bound} + (N - 1)) / N")),
+            false => (axis.clone(), bound),
+        }
+    }
+
+    /// The region at one point of the loops over `axes`.
+    fn point(&mut self, axes: &[(String, Expr)], vector: Option<&str>, region: &'a Region) {
+        match axes.iter().find(|it| Some(it.0.as_str()) == vector) {
+            None => self.ops(&region.ops),
+            Some((axis, extent)) => {
+                let bound = self.size(extent);
+                self.code.line(format!("const int64_t {axis} = {axis}_step * N;"));
+                self.in_lanes(axis, extent, &bound, |me| me.ops(&region.ops));
+            }
+        }
+    }
+
+    /// As [`Printer::nest`], the first `parallel` axes shared among threads if there are several and
+    /// enough to do. One thread does not enter OpenMP, which allocates even then.
+    fn shared(
+        &mut self,
+        axes: &[(String, Expr)],
+        parallel: usize,
+        vector: Option<&str>,
+        region: &'a Region,
+        work: Option<Expr>,
+    ) {
+        let outer: Vec<(String, String)> =
+            axes[..parallel].iter().map(|it| self.steps(it, vector)).collect();
+        self.code.open("const auto part = [=](int64_t part_begin, int64_t part_end) {");
+        if let [(name, _)] = &outer[..] {
+            self.code
+                .open(format!("for (int64_t {name} = part_begin; {name} < part_end; {name}++) {{"));
+        } else {
+            self.code.line("if (part_begin >= part_end) return;");
+            self.code.line("int64_t part_rest = part_begin;");
+            for (name, bound) in outer.iter().rev() {
+                self.code.line(format!("int64_t {name} = part_rest % ({bound});"));
+                self.code.line(format!("part_rest /= {bound};"));
+            }
+            self.code.open("for (int64_t part_at = part_begin; part_at < part_end; part_at++) {");
+        }
+        let inner: Vec<(String, String)> =
+            axes[parallel..].iter().map(|it| self.steps(it, vector)).collect();
+        for (name, bound) in &inner {
+            self.code.open(format!("for (int64_t {name} = 0; {name} < {bound}; {name}++) {{"));
+        }
+        self.point(axes, vector, region);
+        inner.iter().for_each(|_| self.code.close("}"));
+        if 1 < outer.len() {
+            self.advance(&outer);
+        }
+        self.code.close("}");
+        self.code.close("};");
+        let total: Vec<String> = outer.iter().map(|it| format!("({})", it.1)).collect();
+        self.code.line(format!("const int64_t part_total = {};", total.join(" * ")));
+        let enough = work.map_or_else(String::new, |it| {
+            format!(" && ({}) >= {}", self.size(&it), loops::PARALLEL_WORK)
+        });
+        self.code.open(format!("if (omp_get_max_threads() > 1{enough}) {{"));
+        self.code.line("#pragma omp parallel");
+        self.code.open("{");
+        self.code.line("const int64_t n = omp_get_num_threads(), t = omp_get_thread_num();");
+        self.code.line("part(part_total * t / n, part_total * (t + 1) / n);");
+        self.code.close("}");
+        self.code.close("}");
+        self.code.line("else part(0, part_total);");
+    }
+
+    /// The next point of collapsed loops.
+    fn advance(&mut self, outer: &[(String, String)]) {
+        let mut text = String::new();
+        for (i, (name, bound)) in outer.iter().enumerate() {
+            text = match i {
+                0 => format!("{name}++;"),
+                _ => format!("if (++{name} == ({bound})) {{ {name} = 0; {text} }}"),
+            };
+        }
+        self.code.line(text);
     }
 
     /// The body once with all lanes on and once with the first `n`, as far as both can happen.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tintype::{CompileOptions, Emit, Failure, TargetCpu, compile};
+use tintype::{CompileOptions, Emit, Failure, TargetCpu, compile, sanitizing_pipeline};
 
 use super::{Outcome, Style, beside, process, progress::Progress, show, target_cpu};
 
@@ -27,6 +27,9 @@ pub(crate) struct Compile {
     /// A file with the passes to run, instead of the default ones.
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
+    /// Have runs check their memory: guards around every tensor, NaN in what nobody needs. Slow.
+    #[arg(long, conflicts_with = "pipeline")]
+    sanitize_memory: bool,
     /// How many host compilers run at once; as many as there are processors without.
     #[arg(long, short, value_name = "N")]
     jobs: Option<usize>,
@@ -40,7 +43,17 @@ pub(crate) struct Compile {
 }
 
 pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
-    let Compile { model, output, emit, target_cpu, pipeline, jobs, no_cache, unchecked } = args;
+    let Compile {
+        model,
+        output,
+        emit,
+        target_cpu,
+        pipeline,
+        sanitize_memory,
+        jobs,
+        no_cache,
+        unchecked,
+    } = args;
     let emit: Emit = emit.parse()?;
     let output = match (output, emit) {
         (Some(it), _) => Some(it.clone()),
@@ -53,7 +66,7 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         Some(path) => {
             Some(std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?)
         }
-        None => None,
+        None => sanitize_memory.then(sanitizing_pipeline),
     };
     let progress = Progress::new(style);
     let options = CompileOptions {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tintype::{
     CompileOptions, Diag, Failure, FileKind, Sizes, TargetCpu, TensorFile, codes, compile,
     runtime::{LoadOptions, Model, Tensor},
-    sample_inputs, seeded,
+    sample_inputs, sanitizing_pipeline, seeded,
 };
 
 use super::{Style, progress::Progress};
@@ -31,6 +31,10 @@ pub(crate) struct Source {
     /// The CPU to compile an archive for.
     #[arg(long, value_name = "NAME", default_value = "native", value_parser = super::target_cpu)]
     pub(crate) target_cpu: TargetCpu,
+    /// Compile an archive so that the run checks its memory: guards around every tensor, NaN in
+    /// what nobody needs. Slow.
+    #[arg(long)]
+    pub(crate) sanitize_memory: bool,
 }
 
 pub(crate) fn size(text: &str) -> Result<(String, i64), String> {
@@ -92,6 +96,7 @@ impl Source {
         let progress = Progress::new(style);
         let options = CompileOptions {
             target_cpu: self.target_cpu.clone(),
+            pipeline: self.sanitize_memory.then(sanitizing_pipeline),
             ..CompileOptions::new(&self.model, &path)
         };
         compile(&options, &|stage| progress.stage(stage))?;
