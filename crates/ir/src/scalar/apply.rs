@@ -370,6 +370,15 @@ fn complex(function: ScalarFn, dtype: DType, a: (f64, f64), b: (f64, f64)) -> El
         }
         ScalarFn::Sin => (a.0.sin() * a.1.cosh(), a.0.cos() * a.1.sinh()),
         ScalarFn::Cos => (a.0.cos() * a.1.cosh(), -a.0.sin() * a.1.sinh()),
+        ScalarFn::Rsqrt => {
+            let (length, angle) = (a.0.hypot(a.1).sqrt(), a.1.atan2(a.0) / -2.0);
+            (angle.cos() / length, angle.sin() / length)
+        }
+        ScalarFn::Pow => {
+            let (log, angle) = (a.0.hypot(a.1).ln(), a.1.atan2(a.0));
+            let (scale, turn) = ((b.0 * log - b.1 * angle).exp(), b.0 * angle + b.1 * log);
+            (scale * turn.cos(), scale * turn.sin())
+        }
         // The remaining functions are not defined on complex values; `ScalarFn::result` refuses them.
         _ => (f64::NAN, f64::NAN),
     };

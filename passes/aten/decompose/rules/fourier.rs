@@ -1,5 +1,6 @@
 //! Fourier transforms as PyTorch offers them; `transform` computes one along one dimension.
 
+mod overlap;
 mod transform;
 
 use ir::{DType, Result, ValueId, scalar::ScalarFn};
@@ -322,5 +323,6 @@ rules! {
     "fft_irfft2" | "fft_irfftn" => irfft_several,
     "fft_fftshift" => |cx| shift(cx, false),
     "fft_ifftshift" => |cx| shift(cx, true),
+    "istft" => overlap::istft,
     "stft" | "stft.center" => stft,
 }
