@@ -73,7 +73,7 @@ def crepe(folder):
     spec.loader.exec_module(network)
     net = network.Crepe("tiny")
     net.load_state_dict(torch.load(path / "assets" / "tiny.pth", weights_only=True))
-    net.eval()
+    run = Calls(net.eval(), lambda m, frames: m(frames))
     # Four frames of a string: a note and its overtones, at 16 kHz.
     note, time = 220.0, torch.arange(4 * 1024) / 16000
     sound = sum(torch.sin(2 * math.pi * note * k * time) / k**2 for k in range(1, 8))
@@ -81,9 +81,8 @@ def crepe(folder):
     frames = (frames - frames.mean(1, keepdim=True)) / frames.std(1, keepdim=True)
     with torch.no_grad():
         program = torch.export.export(
-            net, (frames,), dynamic_shapes={"x": {0: Dim("B", min=1, max=256)}, "embed": None},
-            strict=False)
-        wanted = net(frames)
+            run, (frames,), dynamic_shapes=(({0: Dim("B", min=1, max=256)},),), strict=False)
+        wanted = run(frames)
     # Bins are 20 cents apart, from 1997.38 cents above 10 Hz.
     cents = wanted.argmax(1) * 20 + 1997.3794084376191
     found = 10 * 2 ** (cents / 1200)

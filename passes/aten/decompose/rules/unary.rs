@@ -23,11 +23,6 @@ fn same(cx: &mut Cx<'_, '_>, function: ScalarFn) -> Values {
 pub(super) fn floating(cx: &mut Cx<'_, '_>, function: ScalarFn) -> Values {
     let x = cx.x("self")?;
     let x = cx.cast(x, promote::to_float(cx.dtype_of(x)))?;
-    if cx.dtype_of(x).is_complex()
-        && let Some(made) = super::complex::functions::apply(cx, function, x)?
-    {
-        return Ok(vec![made]);
-    }
     Ok(vec![cx.map(function, x)?])
 }
 
@@ -102,8 +97,11 @@ fn logit(cx: &mut Cx<'_, '_>) -> Values {
     composed(cx, |cx, x| {
         let mut x = x;
         if let Some(eps) = eps {
-            x = cx.with_number(ScalarFn::Max, x, float(eps))?;
-            x = cx.with_number(ScalarFn::Min, x, float(1.0 - eps))?;
+            // The lower bound counts first: above one half it is above the other.
+            let above = cx.with_number(ScalarFn::Min, x, float(1.0 - eps))?;
+            let below = cx.with_number(ScalarFn::Lt, x, float(eps))?;
+            let least = cx.full_like(x, float(eps))?;
+            x = cx.select(below, least, above)?;
         }
         let one = cx.full_like(x, int(1))?;
         let rest = cx.zip(ScalarFn::Sub, one, x)?;

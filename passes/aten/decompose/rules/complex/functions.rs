@@ -17,7 +17,7 @@ struct Z {
 }
 
 /// `function` of a complex tensor; none where there is no formula.
-pub(in crate::decompose::rules) fn apply(
+pub(in crate::decompose) fn apply(
     cx: &mut Cx<'_, '_>,
     function: F,
     x: ValueId,
