@@ -65,7 +65,8 @@ pub(crate) fn header(function: ScalarFn) -> Option<&'static str> {
         | F::Cos
         | F::Tanh
         | F::Erf
-        | F::Sigmoid => Some("vec_math.h"),
+        | F::Sigmoid
+        | F::IsInf => Some("vec_math.h"),
         _ => None,
     }
 }

@@ -346,8 +346,15 @@ impl Cx<'_, '_> {
         first(make(&mut self.rw.new))
     }
 
-    /// A function of each element.
+    /// A function of each element. Of complex ones `tensor` has only some; others have a formula.
     pub(crate) fn map(&mut self, function: ScalarFn, x: ValueId) -> Result<ValueId> {
+        let dtype = self.dtype_of(x);
+        if dtype.is_complex()
+            && function.result(&[dtype]).is_err()
+            && let Some(made) = super::rules::complex_function(self, function, x)?
+        {
+            return Ok(made);
+        }
         t::pointwise(&mut self.rw.new, function, &[x])
     }
 

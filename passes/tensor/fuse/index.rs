@@ -6,6 +6,7 @@
 use ir::{
     Arg, Attr, AttrTy, Builder, DType, Number, Op, Origin, Result, ValueId, scalar::ScalarFn,
 };
+use rustc_hash::FxHashSet;
 use sym::{Expr, Facts};
 use tensor::{Concat, Gather, Index, Iota, Pad, SliceUpdate};
 
@@ -26,49 +27,7 @@ pub(super) fn accesses(
     facts: &Facts,
     out: &mut Vec<Access>,
 ) {
-    let Some(op) = graph.maker(value) else { return };
-    let mut read = |value: ValueId, at: &[Expr]| read_access(graph, plan, value, at, facts, out);
-    if let Some((x, at)) = graph.movement(op, at, facts) {
-        return read(x, &at);
-    }
-    let view = graph.view(op);
-    if let Some(it) = Pad::of(view) {
-        return read(it.x(), &pad_index(it, at, facts).0);
-    }
-    if let Some(it) = Concat::of(view) {
-        for (x, at, _) in concat_parts(graph, it, at) {
-            read(x, &at);
-        }
-        return;
-    }
-    if let Some(it) = SliceUpdate::of(view) {
-        read(it.x(), at);
-        return read(it.update(), &update_index(it, at, facts));
-    }
-    if let Some(it) = Index::of(view) {
-        let (own, outer) = split_index(it, at);
-        for index in it.indices() {
-            read(index, &own);
-        }
-        out.push(Access { value: it.x(), at: outer });
-        return;
-    }
-    if let Some(it) = Gather::of(view) {
-        read(it.index(), at);
-        let mut at: Vec<Option<Expr>> = at.iter().cloned().map(Some).collect();
-        at[it.dim() as usize] = None;
-        out.push(Access { value: it.x(), at });
-        return;
-    }
-    let each = matches!(
-        op.def.0.name,
-        "tensor.cast" | "tensor.bitcast" | "tensor.complex" | "tensor.real" | "tensor.imag"
-    );
-    if op.def.0.scalar.is_some() || each {
-        for x in op.operands() {
-            read(x, at);
-        }
-    }
+    Walk { graph, plan, facts, seen: FxHashSet::default(), out }.compute(value, at);
 }
 
 /// What reading `value` at `at` reads: itself if it is stored, else what computing it reads.
@@ -80,9 +39,76 @@ pub(super) fn read_access(
     facts: &Facts,
     out: &mut Vec<Access>,
 ) {
-    match plan.is_stored(value) {
-        true => out.push(Access { value, at: at.iter().cloned().map(Some).collect() }),
-        false => accesses(graph, plan, value, at, facts, out),
+    Walk { graph, plan, facts, seen: FxHashSet::default(), out }.read(value, at);
+}
+
+/// Collects reads. An element that is used twice is walked once: values may be shared by the
+/// values computed from them, and so on.
+struct Walk<'a, 'g> {
+    graph: &'a Graph<'g>,
+    plan: &'a Plan,
+    facts: &'a Facts,
+    seen: FxHashSet<(ValueId, Vec<Expr>)>,
+    out: &'a mut Vec<Access>,
+}
+
+impl Walk<'_, '_> {
+    fn read(&mut self, value: ValueId, at: &[Expr]) {
+        if !self.seen.insert((value, at.to_vec())) {
+            return;
+        }
+        match self.plan.is_stored(value) {
+            true => {
+                self.out.push(Access { value, at: at.iter().cloned().map(Some).collect() });
+            }
+            false => self.compute(value, at),
+        }
+    }
+
+    fn compute(&mut self, value: ValueId, at: &[Expr]) {
+        let (graph, facts) = (self.graph, self.facts);
+        let Some(op) = graph.maker(value) else { return };
+        if let Some((x, at)) = graph.movement(op, at, facts) {
+            return self.read(x, &at);
+        }
+        let view = graph.view(op);
+        if let Some(it) = Pad::of(view) {
+            return self.read(it.x(), &pad_index(it, at, facts).0);
+        }
+        if let Some(it) = Concat::of(view) {
+            for (x, at, _) in concat_parts(graph, it, at) {
+                self.read(x, &at);
+            }
+            return;
+        }
+        if let Some(it) = SliceUpdate::of(view) {
+            self.read(it.x(), at);
+            return self.read(it.update(), &update_index(it, at, facts));
+        }
+        if let Some(it) = Index::of(view) {
+            let (own, outer) = split_index(it, at);
+            for index in it.indices() {
+                self.read(index, &own);
+            }
+            self.out.push(Access { value: it.x(), at: outer });
+            return;
+        }
+        if let Some(it) = Gather::of(view) {
+            self.read(it.index(), at);
+            let mut at: Vec<Option<Expr>> = at.iter().cloned().map(Some).collect();
+            at[it.dim() as usize] = None;
+            self.out.push(Access { value: it.x(), at });
+            return;
+        }
+        let each = matches!(
+            op.def.0.name,
+            "tensor.cast" | "tensor.bitcast" | "tensor.complex" | "tensor.real" | "tensor.imag"
+        );
+        if op.def.0.scalar.is_some() || each {
+            for x in op.operands() {
+                self.read(x, at);
+            }
+        }
     }
 }
 

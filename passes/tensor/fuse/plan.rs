@@ -9,6 +9,7 @@
 //!    if it reads only what the same *row* has computed; a reduction's rows are its kept dimensions.
 
 use ir::{DType, Op, ValueId};
+use rustc_hash::FxHashSet;
 use sym::{Answer, Expr};
 use tensor::{
     ArgReduce, Attention, Concat, Contract, Conv, Gather, Index, Linalg, Reduce, SliceUpdate, Sort,
@@ -257,10 +258,18 @@ impl Plan {
 
     /// The stored values that reading `value` reads.
     pub(super) fn stored_reads(&self, graph: &Graph<'_>, value: ValueId, out: &mut Vec<ValueId>) {
-        if self.is_stored(value) {
-            out.push(value);
-        } else if let Some(op) = graph.maker(value) {
-            op.operands().for_each(|it| self.stored_reads(graph, it, out));
+        let mut seen = FxHashSet::default();
+        let mut work = vec![value];
+        while let Some(it) = work.pop() {
+            if !seen.insert(it) {
+                continue;
+            }
+            if self.is_stored(it) {
+                out.push(it);
+            } else if let Some(op) = graph.maker(it) {
+                let operands: Vec<ValueId> = op.operands().collect();
+                work.extend(operands.into_iter().rev());
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Products, convolutions and attention: operands as views of memory, results through epilogues.
 
 use ir::{Arg, Attr, AttrTy, Result, TensorType, Type, ValueId};
+use rustc_hash::FxHashSet;
 use sym::{Answer, Expr, Facts};
 use tensor::{Attention, Contract, Conv, Linalg, SliceUpdate, Sort};
 
@@ -102,8 +103,12 @@ impl Lower<'_> {
     /// Whether the tensor is a constant of the model or computed from such alone.
     fn is_constant(&self, value: ValueId) -> bool {
         let graph = self.graph;
+        let mut seen = FxHashSet::default();
         let mut work = vec![value];
         while let Some(it) = work.pop() {
+            if !seen.insert(it) {
+                continue;
+            }
             if let Some(i) = graph.param_index(it) {
                 if !graph.function.is_constant(i) {
                     return false;
@@ -498,12 +503,17 @@ fn forward(
 
 /// The stored values that computing `root` reads besides `value`.
 fn collect_reads(lower: &Lower<'_>, root: ValueId, value: ValueId, out: &mut Vec<ValueId>) {
-    let Some(op) = lower.graph.maker(root) else { return };
-    for x in op.operands().filter(|it| *it != value) {
-        match lower.plan.is_stored(x) {
-            true if out.contains(&x) => (),
-            true => out.push(x),
-            false => collect_reads(lower, x, value, out),
+    let mut seen = FxHashSet::default();
+    let mut work = vec![root];
+    while let Some(it) = work.pop() {
+        let Some(op) = lower.graph.maker(it) else { continue };
+        for x in op.operands().filter(|it| *it != value) {
+            match lower.plan.is_stored(x) {
+                _ if !seen.insert(x) => (),
+                true if out.contains(&x) => (),
+                true => out.push(x),
+                false => work.push(x),
+            }
         }
     }
 }

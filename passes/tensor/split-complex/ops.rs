@@ -51,7 +51,7 @@ impl<'a> Split<'a> {
             }
             "full" | "literal" | "iota" | "expand" | "permute" | "reshape" | "slice" | "flip"
             | "pad" | "concat" | "slice_update" | "index" | "gather" | "strided" => self.each(op),
-            name if name.is_empty() => {
+            "" => {
                 // Not of this dialect: it gets its operands as they were.
                 op.operands().try_for_each(|it| self.whole(it).map(drop))?;
                 self.rw.copy(op).map(drop)

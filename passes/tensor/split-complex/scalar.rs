@@ -157,10 +157,14 @@ impl<'a> Split<'a> {
         let (cos, sin) = (self.apply(F::Cos, &[x.im])?, self.apply(F::Sin, &[x.im])?);
         let re = self.apply(F::Mul, &[scale, cos])?;
         let im = self.apply(F::Mul, &[scale, sin])?;
-        // Of a real number it is real, even where the power is infinite.
+        // Of a real number it is real, even where the power is infinite; where the power is
+        // nothing, so is all, whatever the angle.
         let zero = self.filled(x.im, 0.0)?;
         let real = self.apply(F::Eq, &[x.im, zero])?;
-        Ok(Parts { re, im: self.apply(F::Select, &[real, x.im, im])? })
+        let im = self.apply(F::Select, &[real, x.im, im])?;
+        let none = self.apply(F::Eq, &[scale, zero])?;
+        let re = self.apply(F::Select, &[none, zero, re])?;
+        Ok(Parts { re, im: self.apply(F::Select, &[none, zero, im])? })
     }
 
     /// Near the unit circle the length is taken as its distance from 1, which loses nothing.

@@ -342,6 +342,16 @@ fn digamma(x: f64) -> f64 {
     res + x.ln() - 0.5 / x - tail
 }
 
+/// Of a real number it is real; where the power is nothing, so is all.
+fn complex_exp(a: (f64, f64)) -> (f64, f64) {
+    let scale = a.0.exp();
+    match a.1 {
+        _ if scale == 0.0 => (0.0, 0.0),
+        0.0 => (scale, a.1),
+        angle => (scale * angle.cos(), scale * angle.sin()),
+    }
+}
+
 fn complex(function: ScalarFn, dtype: DType, a: (f64, f64), b: (f64, f64)) -> Elem {
     let value = match function {
         ScalarFn::Eq => return Elem::Int(flag(a == b)),
@@ -359,10 +369,7 @@ fn complex(function: ScalarFn, dtype: DType, a: (f64, f64), b: (f64, f64)) -> El
             let norm = a.0 * a.0 + a.1 * a.1;
             (a.0 / norm, -a.1 / norm)
         }
-        ScalarFn::Exp => {
-            let scale = a.0.exp();
-            (scale * a.1.cos(), scale * a.1.sin())
-        }
+        ScalarFn::Exp => complex_exp(a),
         ScalarFn::Log => (a.0.hypot(a.1).ln(), a.1.atan2(a.0)),
         ScalarFn::Sqrt => {
             let (length, angle) = (a.0.hypot(a.1).sqrt(), a.1.atan2(a.0) / 2.0);
@@ -370,6 +377,14 @@ fn complex(function: ScalarFn, dtype: DType, a: (f64, f64), b: (f64, f64)) -> El
         }
         ScalarFn::Sin => (a.0.sin() * a.1.cosh(), a.0.cos() * a.1.sinh()),
         ScalarFn::Cos => (a.0.cos() * a.1.cosh(), -a.0.sin() * a.1.sinh()),
+        ScalarFn::Rsqrt => {
+            let (length, angle) = (a.0.hypot(a.1).sqrt(), a.1.atan2(a.0) / -2.0);
+            (angle.cos() / length, angle.sin() / length)
+        }
+        ScalarFn::Pow => {
+            let (log, angle) = (a.0.hypot(a.1).ln(), a.1.atan2(a.0));
+            complex_exp((b.0 * log - b.1 * angle, b.0 * angle + b.1 * log))
+        }
         // The remaining functions are not defined on complex values; `ScalarFn::result` refuses them.
         _ => (f64::NAN, f64::NAN),
     };

@@ -139,7 +139,9 @@ fn floor_divide(cx: &mut Cx<'_, '_>) -> Values {
 /// Exponents that eager multiplies out or takes roots for.
 pub(super) fn pow_number(cx: &mut Cx<'_, '_>, x: ValueId, exponent: &Number) -> Result<ValueId> {
     let dtype = cx.dtype_of(x);
-    let special = exponent.as_f64().filter(|_| !dtype.is_complex());
+    // Of complex numbers only these are written out.
+    let plain = |it: &f64| !dtype.is_complex() || [0.0, 1.0, 2.0].contains(it);
+    let special = exponent.as_f64().filter(plain);
     let wide = cx.widened(x)?;
     let res = match special {
         Some(0.0) => return cx.full_like(x, int(1)),

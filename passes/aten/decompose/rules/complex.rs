@@ -1,5 +1,7 @@
 //! Complex numbers.
 
+pub(super) mod functions;
+
 use ir::{Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 

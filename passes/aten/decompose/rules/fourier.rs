@@ -1,5 +1,6 @@
 //! Fourier transforms as PyTorch offers them; `transform` computes one along one dimension.
 
+mod overlap;
 mod transform;
 
 use ir::{DType, Result, ValueId, scalar::ScalarFn};
@@ -289,6 +290,52 @@ fn ihfft(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![res.whole(cx)?])
 }
 
+/// The real spectrum of a signal of which half of the last dimension is given.
+fn hfft_several(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("self")?;
+    let dims = several(cx, cx.rank(x))?;
+    let mut it = parts(cx, x)?;
+    let Some(((last, size), others)) = dims.split_last() else {
+        return Err(cx.error("a transform over no dimension"));
+    };
+    let mut count = Expr::int(1);
+    for (dim, size) in others {
+        let n = size.clone().unwrap_or_else(|| cx.dim_size(x, *dim));
+        count = count * n.clone();
+        it = it.each(cx, |cx, part| resized(cx, part, *dim, &n))?;
+        it = transform(cx, it, *dim, &n, true)?;
+    }
+    let own = (cx.dim_size(x, *last) - Expr::int(1)) * Expr::int(2);
+    let n = size.clone().unwrap_or_else(|| cx.simple(&own));
+    let it = conjugated(cx, it)?;
+    let re = inverse_real(cx, it, *last, &n)?;
+    let factor = norm_factor(cx, &(count * n), true)?;
+    Ok(vec![scaled(cx, Parts { re, im: None }, factor)?.re])
+}
+
+/// Half a spectrum along the last dimension, the inverse of the above.
+fn ihfft_several(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("self")?;
+    let dims = several(cx, cx.rank(x))?;
+    let mut it = parts(cx, x)?;
+    let mut count = Expr::int(1);
+    for (i, (dim, size)) in dims.iter().enumerate().rev() {
+        let n = size.clone().unwrap_or_else(|| cx.dim_size(x, *dim));
+        count = count * n.clone();
+        it = it.each(cx, |cx, part| resized(cx, part, *dim, &n))?;
+        if i + 1 == dims.len() {
+            let kept = cx.simple(&(n.floor_div(&Expr::int(2)) + Expr::int(1)));
+            it = transform(cx, it, *dim, &kept, true)?;
+            it = conjugated(cx, it)?;
+        } else {
+            it = transform(cx, it, *dim, &n, false)?;
+        }
+    }
+    let factor = norm_factor(cx, &count, false)?;
+    let it = scaled(cx, it, factor)?;
+    Ok(vec![it.whole(cx)?])
+}
+
 /// The zero frequency moved to the middle, or back.
 fn shift(cx: &mut Cx<'_, '_>, back: bool) -> Values {
     let mut x = cx.x("self")?;
@@ -320,7 +367,10 @@ rules! {
     "fft_ifft2" | "fft_ifftn" => |cx| fft_several(cx, false, false),
     "fft_rfft2" | "fft_rfftn" => |cx| fft_several(cx, true, true),
     "fft_irfft2" | "fft_irfftn" => irfft_several,
+    "fft_hfft2" | "fft_hfftn" => hfft_several,
+    "fft_ihfft2" | "fft_ihfftn" => ihfft_several,
     "fft_fftshift" => |cx| shift(cx, false),
     "fft_ifftshift" => |cx| shift(cx, true),
+    "istft" => overlap::istft,
     "stft" | "stft.center" => stft,
 }

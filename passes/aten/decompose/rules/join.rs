@@ -180,9 +180,24 @@ enum Edge {
 /// One dimension at a time: those outside are gathered from within.
 fn pad_edge(cx: &mut Cx<'_, '_>, name: &str, edge: Edge) -> Values {
     let mut x = cx.x("self")?;
-    let (low, high) = padding(cx, name, cx.rank(x))?;
+    let (mut low, mut high) = padding(cx, name, cx.rank(x))?;
     let zero = Expr::int(0);
     for dim in 0..low.len() {
+        if edge == Edge::Circular {
+            // What is cut off is cut off first: it is not what comes round.
+            for (end, pad) in [&mut low[dim], &mut high[dim]].into_iter().enumerate() {
+                if cx.at_most(&zero, pad) {
+                    continue;
+                }
+                if !cx.at_most(pad, &zero) {
+                    return Err(cx.error(format!("padding by {pad}, which may be below zero")));
+                }
+                let cut = zero.clone() - std::mem::replace(pad, zero.clone());
+                let size = cx.simple(&(cx.dim_size(x, dim) - cut.clone()));
+                let start = if end == 0 { cut } else { zero.clone() };
+                x = cx.slice(x, dim, start, size, 1)?;
+            }
+        }
         if low[dim] == zero && high[dim] == zero {
             continue;
         }

@@ -331,6 +331,51 @@ fn multi_margin(cx: &mut Cx<'_, '_>) -> Values {
     reduced(cx, loss, dtype)
 }
 
+/// Margins between classes that are wanted and those that are not; what is wanted ends at -1.
+fn multilabel_margin(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, target) = (cx.x("self")?, cx.x("target")?);
+    let (dtype, rank, own) = (cx.dtype_of(x), cx.rank(x), cx.shape(x));
+    let classes = own.last_size();
+    let rows = match rank {
+        2 => own[0].clone(),
+        _ => Expr::int(1),
+    };
+    let flat = [rows, classes.clone()];
+    let (x, target) = (cx.reshape(x, &flat)?, cx.reshape(target, &flat)?);
+    let x = cx.widened(x)?;
+    let given = cx.with_number(ScalarFn::Ge, target, int(0))?;
+    let given = cx.cast(given, DType::I64)?;
+    let given = cx.scan("min", given, 1)?;
+    let given = cx.with_number(ScalarFn::Ne, given, int(0))?;
+    let place = cx.with_number(ScalarFn::Max, target, int(0))?;
+    let wanted = cx.gather(x, place, 1)?;
+    // Dimensions: row, wanted one, class.
+    let (column, given) = (cx.unsqueeze(place, 2)?, cx.unsqueeze(given, 2)?);
+    let class = cx.positions(&classes)?;
+    let hit = cx.zip(ScalarFn::Eq, column, class)?;
+    let hit = cx.zip(ScalarFn::And, hit, given)?;
+    let is_wanted = cx.reduce("any", hit, &[1], true)?;
+    let (wanted, all) = (cx.unsqueeze(wanted, 2)?, cx.unsqueeze(x, 1)?);
+    let apart = cx.zip(ScalarFn::Sub, all, wanted)?;
+    let margin = cx.with_number(ScalarFn::Add, apart, int(1))?;
+    let margin = cx.with_number(ScalarFn::Max, margin, int(0))?;
+    let other = cx.map(ScalarFn::Not, is_wanted)?;
+    let counts = cx.zip(ScalarFn::And, other, given)?;
+    let zero = cx.full_like(margin, int(0))?;
+    let margin = cx.select(counts, margin, zero)?;
+    let sum = cx.reduce("sum", margin, &[1, 2], false)?;
+    let mut loss = cx.with_number(ScalarFn::Div, sum, Number::Int(classes))?;
+    if rank < 2 {
+        loss = cx.squeeze(loss, 0)?;
+    }
+    let mut res = reduced(cx, loss, dtype)?;
+    if cx.results() == 2 {
+        let flags = cx.cast(is_wanted, dtype)?;
+        res.push(cx.reshape(flags, &own)?);
+    }
+    Ok(res)
+}
+
 /// A negative log likelihood, and the weight of all that counted.
 struct Nll {
     loss: ValueId,
@@ -499,6 +544,7 @@ fn cosine_similarity(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 rules! {
+    "multilabel_margin_loss" | "multilabel_margin_loss_forward" => multilabel_margin,
     "mse_loss" => mse,
     "l1_loss" => l1,
     "smooth_l1_loss" => smooth_l1,

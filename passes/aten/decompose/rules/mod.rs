@@ -40,6 +40,8 @@ macro_rules! rules {
 }
 use rules;
 
+pub(super) use complex::functions::apply as complex_function;
+
 const FAMILIES: &[&[Rule]] = &[
     activation::RULES,
     arith::RULES,

@@ -240,7 +240,28 @@ fn bilinear(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![res])
 }
 
+/// The product of three tensors with dimensions added, summed over some.
+fn trilinear(cx: &mut Cx<'_, '_>) -> Values {
+    let first = cx.x("i1")?;
+    let rank = cx.rank(first) + cx.ints("expand1")?.len();
+    let mut factors = Vec::new();
+    for i in 1..=3 {
+        let mut x = cx.x(&format!("i{i}"))?;
+        let mut added = cx.normal_all(&cx.ints(&format!("expand{i}"))?, rank)?;
+        added.sort_unstable();
+        for dim in added {
+            x = cx.unsqueeze(x, dim)?;
+        }
+        factors.push(x);
+    }
+    let summed = cx.normal_all(&cx.ints("sumdim")?, rank)?;
+    let product = cx.zip(ScalarFn::Mul, factors[0], factors[1])?;
+    let product = cx.zip(ScalarFn::Mul, product, factors[2])?;
+    Ok(vec![cx.reduce("sum", product, &summed, false)?])
+}
+
 rules! {
+    "_trilinear" => trilinear,
     "lstm.input" => |cx| recurrent(cx, Cell::Lstm),
     "gru.input" => |cx| recurrent(cx, Cell::Gru),
     "rnn_tanh.input" => |cx| recurrent(cx, Cell::Plain(ScalarFn::Tanh)),

@@ -69,6 +69,15 @@ fn sign(cx: &mut Cx<'_, '_>) -> Values {
     if cx.dtype_of(x) == DType::Bool {
         return Ok(vec![x]);
     }
+    if cx.dtype_of(x).is_complex() {
+        // `x / |x|`, and nothing of nothing.
+        let size = cx.map(ScalarFn::Abs, x)?;
+        let none = cx.with_number(ScalarFn::Eq, size, int(0))?;
+        let one = cx.full_like(size, int(1))?;
+        let size = cx.select(none, one, size)?;
+        let size = cx.cast(size, cx.dtype_of(x))?;
+        return Ok(vec![cx.zip(ScalarFn::Div, x, size)?]);
+    }
     Ok(vec![cx.map(ScalarFn::Sign, x)?])
 }
 
@@ -88,8 +97,11 @@ fn logit(cx: &mut Cx<'_, '_>) -> Values {
     composed(cx, |cx, x| {
         let mut x = x;
         if let Some(eps) = eps {
-            x = cx.with_number(ScalarFn::Max, x, float(eps))?;
-            x = cx.with_number(ScalarFn::Min, x, float(1.0 - eps))?;
+            // The lower bound counts first: above one half it is above the other.
+            let above = cx.with_number(ScalarFn::Min, x, float(1.0 - eps))?;
+            let below = cx.with_number(ScalarFn::Lt, x, float(eps))?;
+            let least = cx.full_like(x, float(eps))?;
+            x = cx.select(below, least, above)?;
         }
         let one = cx.full_like(x, int(1))?;
         let rest = cx.zip(ScalarFn::Sub, one, x)?;
@@ -223,6 +235,15 @@ fn logical_not(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.map(ScalarFn::Not, truth)?])
 }
 
+/// Of a complex number if it holds of either part.
+fn either(cx: &mut Cx<'_, '_>, function: ScalarFn) -> Values {
+    let x = cx.x("self")?;
+    match cx.dtype_of(x).is_complex() {
+        true => Ok(vec![super::complex::functions::either(cx, function, x)?]),
+        false => Ok(vec![cx.map(function, x)?]),
+    }
+}
+
 fn infinite(cx: &mut Cx<'_, '_>, sign: f64) -> Values {
     let x = cx.x("self")?;
     if !cx.dtype_of(x).is_float() {
@@ -234,6 +255,12 @@ fn infinite(cx: &mut Cx<'_, '_>, sign: f64) -> Values {
 
 fn finite(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
+    if cx.dtype_of(x).is_complex() {
+        use super::complex::functions::either;
+        let (nan, inf) = (either(cx, ScalarFn::IsNan, x)?, either(cx, ScalarFn::IsInf, x)?);
+        let odd = cx.zip(ScalarFn::Or, nan, inf)?;
+        return Ok(vec![cx.map(ScalarFn::Not, odd)?]);
+    }
     if !cx.dtype_of(x).is_float() {
         let shape = cx.shape(x);
         return Ok(vec![cx.full(ir::Number::Bool(true), &shape, DType::Bool)?]);
@@ -286,8 +313,8 @@ rules! {
     "sinc" | "special_sinc" => sinc,
     "deg2rad" => |cx| scaled(cx, std::f64::consts::PI / 180.0),
     "rad2deg" => |cx| scaled(cx, 180.0 / std::f64::consts::PI),
-    "isnan" => |cx| same(cx, ScalarFn::IsNan),
-    "isinf" => |cx| same(cx, ScalarFn::IsInf),
+    "isnan" => |cx| either(cx, ScalarFn::IsNan),
+    "isinf" => |cx| either(cx, ScalarFn::IsInf),
     "isposinf" => |cx| infinite(cx, f64::INFINITY),
     "isneginf" => |cx| infinite(cx, f64::NEG_INFINITY),
     "isfinite" => finite,

@@ -1,5 +1,7 @@
 //! Resizing images: what each place of the result is taken from, one dimension after the other.
 
+mod antialias;
+
 use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
@@ -233,5 +235,9 @@ rules! {
         | "_upsample_nearest_exact3d.vec" => |cx| nearest(cx, true),
     "upsample_linear1d" | "upsample_linear1d.vec" | "upsample_bilinear2d"
         | "upsample_bilinear2d.vec" | "upsample_trilinear3d" | "upsample_trilinear3d.vec" => linear,
+    "_upsample_bilinear2d_aa" | "_upsample_bilinear2d_aa.vec" =>
+        |cx| antialias::resized(cx, antialias::LINEAR),
+    "_upsample_bicubic2d_aa" | "_upsample_bicubic2d_aa.vec" =>
+        |cx| antialias::resized(cx, antialias::CUBIC),
     "upsample_bicubic2d" | "upsample_bicubic2d.vec" => cubic,
 }

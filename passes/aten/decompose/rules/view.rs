@@ -365,7 +365,18 @@ fn broadcast_tensors(cx: &mut Cx<'_, '_>) -> Values {
     Ok(res)
 }
 
+/// Each tensor in the shape that is on record.
+fn each_reshaped(cx: &mut Cx<'_, '_>) -> Values {
+    let mut res = Vec::new();
+    for (i, x) in cx.list("tensors")?.into_iter().enumerate() {
+        let shape = cx.out(i)?.shape.to_vec();
+        res.push(cx.reshape(x, &shape)?);
+    }
+    Ok(res)
+}
+
 rules! {
+    "atleast_1d.Sequence" | "atleast_2d.Sequence" | "atleast_3d.Sequence" => each_reshaped,
     "view" | "reshape" | "_unsafe_view" | "_reshape_alias" | "flatten.using_ints" | "unflatten.int"
         | "squeeze" | "squeeze.dim" | "squeeze.dims" | "unsqueeze" | "view_as" | "reshape_as"
         | "ravel" | "atleast_1d" | "atleast_2d" | "atleast_3d" | "view_copy" | "unsqueeze_copy"
