@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Writes operator cases from PyTorch's own operator database.
 
-    opcases.py OUT [--match REGEX] [--dtypes float32,int64] [--samples 6] [--fraction N] [--part I/N]
+    opcases.py OUT [--match REGEX] [--filter TEXT] [--dtypes float32,int64] [--samples 6]
+               [--fraction N] [--part I/N]
 
 Per operator and dialect there is one archive whose forward runs every sample of every dtype, so
 that exporting and compiling cost little per case:
@@ -12,7 +13,7 @@ that exporting and compiling cost little per case:
     NAME.training.json    the cases: label, dtype, and which inputs and outputs are theirs
     NAME.core.*           the same after run_decompositions()
 
-What exists already is left alone. Operators that draw random numbers are left out.
+What exists already is left alone. The NAMEs go to standard output. Operators that draw random numbers are left out.
 Needs: torch, numpy, expecttest, pytest.
 """
 import argparse
@@ -244,6 +245,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("out")
     parser.add_argument("--match", default="")
+    parser.add_argument("--filter", default="", help="operators whose NAME has this in it")
     parser.add_argument("--dtypes", default=DTYPES)
     parser.add_argument("--samples", type=int, default=6)
     parser.add_argument("--fraction", type=int, default=1, help="every so many-th operator")
@@ -254,8 +256,10 @@ def main():
     part, parts = map(int, args.part.split("/"))
     kept = [op for op in op_db if not RANDOM.search(op.formatted_name)][:: args.fraction]
     kept = [op for op in kept if re.search(args.match, op.formatted_name)]
-    for op in kept[part::parts]:
-        base = os.path.join(args.out, re.sub(r"[^A-Za-z0-9_]", "_", op.formatted_name))
+    name = lambda op: re.sub(r"[^A-Za-z0-9_]", "_", op.formatted_name)
+    for op in [op for op in kept if args.filter in name(op)][part::parts]:
+        base = os.path.join(args.out, name(op))
+        print(name(op), flush=True)
         if os.path.exists(base + ".training.json") or os.path.exists(base + ".none"):
             continue
         operator(op, base, args.dtypes.split(","), args.samples)

@@ -10,6 +10,8 @@ mod errors;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod numerics;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod support;

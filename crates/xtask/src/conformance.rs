@@ -7,7 +7,6 @@
 mod report;
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -41,7 +40,7 @@ pub(crate) struct Conformance {
     #[arg(long, value_name = "TEXT", default_value = "")]
     filter: String,
     /// Use the cases that are there, and make none.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fraction")]
     no_make: bool,
     /// Where the cases are; with other caches without it.
     #[arg(long, value_name = "DIR")]
@@ -49,7 +48,7 @@ pub(crate) struct Conformance {
     /// How many archives are checked at once; as many as there are processors without.
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Write the table of what is refused into the book.
+    /// Write what is refused into the book, as `ops --write` does afterwards.
     #[arg(long)]
     write: bool,
 }
@@ -58,6 +57,37 @@ pub(crate) struct Conformance {
 enum What {
     /// Operators, one by one.
     Ops,
+}
+
+/// Which operators to show.
+#[derive(clap::Args)]
+pub(crate) struct Ops {
+    /// Only those whose name has this in it.
+    #[arg(default_value = "")]
+    filter: String,
+    /// Only those that are not eager's in every case.
+    #[arg(long)]
+    incomplete: bool,
+    /// Write what is refused into the book.
+    #[arg(long, conflicts_with = "filter")]
+    write: bool,
+}
+
+/// Shows what the last run found.
+pub(crate) fn ops(args: &Ops) -> Result<()> {
+    let mut all = report::kept()?;
+    if args.write {
+        return write(&all);
+    }
+    all.retain(|it| it.operator.contains(&args.filter));
+    print!("{}", report::coverage(&all, args.incomplete));
+    Ok(())
+}
+
+/// Writes the chapter of the book.
+fn write(all: &[Ended]) -> Result<()> {
+    let path = repo::root().join("book/src/conformance.md");
+    fs::write(&path, report::chapter(all)).context("writing the chapter")
 }
 
 /// How one case ended.
@@ -80,10 +110,11 @@ pub(crate) fn run(args: &Conformance) -> Result<()> {
     let jobs = args
         .jobs
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
-    if !args.no_make {
-        make(args, &folder, jobs)?;
-    }
-    let archives = archives(args, &folder)?;
+    let names = match args.no_make {
+        true => None,
+        false => Some(make(args, &folder, jobs)?),
+    };
+    let archives = archives(&folder, &args.filter, names.as_deref())?;
     if archives.is_empty() {
         bail!("there are no cases in {}", folder.display());
     }
@@ -109,45 +140,48 @@ pub(crate) fn run(args: &Conformance) -> Result<()> {
     println!("{}", report::summary(&all));
     println!("{} archives in {:.0} s", archives.len(), start.elapsed().as_secs_f64());
     if args.write {
-        let path = repo::root().join("book/src/conformance.md");
-        fs::write(&path, report::chapter(&all)).context("writing the chapter")?;
+        write(&all)?;
     }
     report::verdict(&all)
 }
 
-/// Has the cases made that are not there yet.
-fn make(args: &Conformance, folder: &Path, jobs: usize) -> Result<()> {
+/// Has the cases made that are not there yet; gives the names of the operators that were chosen.
+/// Which operators are a tenth is the script's to say, so that it is the same tenth always.
+fn make(args: &Conformance, folder: &Path, jobs: usize) -> Result<Vec<String>> {
     let script = repo::root().join("tests/torch/opcases.py");
     let mut running: Vec<Child> = Vec::new();
     for job in 0..jobs {
         let mut command = torch::python()?;
         command.arg(&script).arg(folder).arg(format!("--part={job}/{jobs}"));
         command.arg(format!("--fraction={}", args.fraction));
-        running.push(command.spawn().context("starting Python")?);
+        command.arg(format!("--filter={}", args.filter));
+        running.push(command.stdout(Stdio::piped()).spawn().context("starting Python")?);
     }
-    for mut child in running {
-        let status = child.wait()?;
-        if !status.success() {
-            bail!("making cases failed ({status})");
+    let mut names = Vec::new();
+    for child in running {
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("making cases failed ({})", output.status);
         }
+        names.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
     }
-    Ok(())
+    Ok(names)
 }
 
-/// The archives to check. Every `fraction`-th operator, so that a tenth is the same tenth always.
-fn archives(args: &Conformance, folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut by_operator: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+/// The archives of these operators; of all that are in the folder, without names.
+fn archives(folder: &Path, filter: &str, names: Option<&[String]>) -> Result<Vec<PathBuf>> {
+    let mut res = Vec::new();
     let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-        if let Some(name) = name.strip_suffix(".json").filter(|it| it.contains(&args.filter)) {
-            let operator = name.split('.').next().unwrap_or(name).to_owned();
-            by_operator.entry(operator).or_default().push(path.with_extension("pt2"));
+        let Some(name) = name.strip_suffix(".json") else { continue };
+        let operator = name.split('.').next().unwrap_or(name);
+        let is_chosen = names.is_none_or(|it| it.iter().any(|it| it == operator));
+        if is_chosen && operator.contains(filter) {
+            res.push(path.with_extension("pt2"));
         }
     }
-    let chosen = by_operator.into_values().step_by(args.fraction.max(1));
-    let mut res: Vec<PathBuf> = chosen.flatten().collect();
     res.sort();
     Ok(res)
 }

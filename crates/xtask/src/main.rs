@@ -19,6 +19,7 @@ mod conformance;
 mod layers;
 mod links;
 mod memory;
+mod new_op;
 mod repo;
 mod tidy;
 mod torch;
@@ -59,6 +60,10 @@ enum Task {
     Bench(bench::Bench),
     /// Checks operators against eager, on samples of PyTorch's own operator database.
     Conformance(conformance::Conformance),
+    /// Shows, by operator and dtype, what the last `conformance ops` found: done, refused and why.
+    Ops(conformance::Ops),
+    /// Makes the test of an operator that is to be added, and says what is to be written where.
+    NewOp(new_op::NewOp),
     /// Makes the virtual environment with the PyTorch that slow tests use, if there is none.
     TorchEnv,
 }
@@ -80,6 +85,8 @@ fn main() -> ExitCode {
         Task::Bless(it) => bless::run(&it),
         Task::Bench(it) => bench::run(&it),
         Task::Conformance(it) => conformance::run(&it),
+        Task::Ops(it) => conformance::ops(&it),
+        Task::NewOp(it) => new_op::run(&it),
         Task::TorchEnv => torch::environment().map(|it| println!("{}", it.display())),
     };
     match result {

@@ -428,6 +428,10 @@ fn join(graph: &Graph<'_>, group: &mut Group, space: &Space) -> bool {
     let mut dims: Vec<Option<usize>> = vec![None; group.rows.len()];
     for read in &space.reads {
         let Some(member) = group.members.iter().find(|it| it.value == read.value) else { continue };
+        // What is read at a place that the program computes is in memory before the kernel runs.
+        if read.at.contains(&None) {
+            return false;
+        }
         for (row, slot) in dims.iter_mut().enumerate() {
             let index = read.at[value_dim(graph, member, row)].as_ref();
             let dim = (0..space.shape.len()).find(|it| index == Some(&axis(*it)));

@@ -1,9 +1,13 @@
 //! What is said of a run.
 
-use std::{collections::BTreeMap, fmt::Write, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    fs,
+};
 
-use anyhow::{Result, bail};
-use serde_json::json;
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
 
 use super::Ended;
 use crate::repo;
@@ -38,6 +42,73 @@ pub(super) fn keep(all: &[Ended]) -> Result<()> {
     }
     fs::write(folder.join("ops.jsonl"), text)?;
     Ok(())
+}
+
+/// What [`keep`] wrote last.
+pub(super) fn kept() -> Result<Vec<Ended>> {
+    let path = repo::root().join("target/conformance/ops.jsonl");
+    let text = fs::read_to_string(path).context("`cargo xtask conformance ops` has not run yet")?;
+    let one = |line: &str| -> Result<Ended> {
+        let line: Value = serde_json::from_str(line)?;
+        let field = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+        Ok(Ended {
+            operator: field("operator"),
+            dialect: field("dialect"),
+            dtype: field("dtype"),
+            label: field("case"),
+            status: field("status"),
+            reason: field("reason"),
+        })
+    };
+    text.lines().map(one).collect()
+}
+
+/// A line for each operator, with a cell for each dtype: `ok`, how many of how many agree, or
+/// nothing where the operator does not take it; and below it why.
+pub(super) fn coverage(all: &[Ended], incomplete: bool) -> String {
+    let mut operators: BTreeMap<&str, Vec<&Ended>> = BTreeMap::new();
+    for it in all {
+        operators.entry(&it.operator).or_default().push(it);
+    }
+    let mut text = format!("{:40}", "");
+    for dtype in DTYPES {
+        let _ = write!(text, "{dtype:>10}");
+    }
+    text.push('\n');
+    let (mut done, count) = (0, operators.len());
+    for (operator, cases) in operators {
+        let is_done = cases.iter().all(|it| it.status == "agreed");
+        done += usize::from(is_done);
+        if is_done && incomplete {
+            continue;
+        }
+        let _ = write!(text, "{operator:40}");
+        for dtype in DTYPES {
+            let cases = cases.iter().filter(|it| it.dtype == dtype);
+            let (agreed, all) = cases.fold((0, 0), |(agreed, all), it| {
+                (agreed + usize::from(it.status == "agreed"), all + 1)
+            });
+            let cell = match (agreed, all) {
+                (_, 0) => String::new(),
+                (agreed, all) if agreed == all => "ok".to_owned(),
+                (agreed, all) => format!("{agreed}/{all}"),
+            };
+            let _ = write!(text, "{cell:>10}");
+        }
+        text.push('\n');
+        let mut reasons: Vec<String> = Vec::new();
+        for it in cases.iter().filter(|it| it.status != "agreed") {
+            let reason = format!("{}: {}", it.status, shortened(&it.reason));
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+        }
+        for it in reasons {
+            let _ = writeln!(text, "    {it}");
+        }
+    }
+    let _ = writeln!(text, "{done} of {count} operators agree in every case");
+    text
 }
 
 /// The numbers, what is wrong, and the most frequent refusals.
@@ -75,14 +146,16 @@ pub(super) fn verdict(all: &[Ended]) -> Result<()> {
 pub(super) fn chapter(all: &[Ended]) -> String {
     let mut text = String::from(
         "# Conformance\n\n\
-         Written by `cargo xtask conformance ops --write`: samples of every operator in PyTorch's \
+         Written by `cargo xtask conformance ops --write`: samples of operators in PyTorch's \
          own database, exported in the training dialect and after `run_decompositions()`, compiled, \
          and compared with eager in value, dtype, shape and strides.\n\n",
     );
+    let operators: BTreeSet<&str> = all.iter().map(|it| it.operator.as_str()).collect();
+    let _ = writeln!(text, "{} operators, {} cases:\n", operators.len(), all.len());
     text.push_str(&totals(all));
     text.push_str(
         "\n## What is refused\n\n\
-         An operator that is not here agrees in every case.\n\n\
+         Operators that draw random numbers are left out.\n\n\
          | operator | dialect | dtypes | cases | of | reason |\n|---|---|---|---:|---:|---|\n",
     );
     let mut rows: BTreeMap<(&str, &str, String), Vec<&Ended>> = BTreeMap::new();
@@ -106,6 +179,14 @@ pub(super) fn chapter(all: &[Ended]) -> String {
         let count = cases.len();
         let _ =
             writeln!(text, "| {operator} | {dialect} | {dtypes} | {count} | {sum} | {reason} |");
+    }
+    let agrees = |operator: &&&str| {
+        all.iter().filter(|it| it.operator == ***operator).all(|it| it.status == "agreed")
+    };
+    let names: Vec<&str> = operators.iter().filter(agrees).copied().collect();
+    text.push_str("\n## What agrees in every case\n\nWhat is named nowhere on this page was not in the run.\n\n");
+    for line in names.chunks(6) {
+        let _ = writeln!(text, "`{}`", line.join("`, `"));
     }
     text
 }
@@ -187,6 +268,11 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("| all | 50.0 % | 1 | 1 | 0 | 0 | 0 | 0 |"), "{text}");
+        let text = coverage(&all, false);
+        assert!(
+            text.contains("refused: aten.roll: shape […]") && text.contains("0 of 1 operators"),
+            "{text}"
+        );
         all.push(ended("bool", "wrong", "output 0"));
         assert!(verdict(&all).is_err());
         assert!(chapter(&all).contains("**wrong**"));
