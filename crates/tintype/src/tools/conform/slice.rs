@@ -105,11 +105,14 @@ mod tests {
     use super::*;
 
     const TWO: &str = "\
-func @main(%x: f32[2] user, %y: f32[2] user) -> (%a: f32[2], %b: f32[2]) {
-  %0 = tensor.neg %x : f32[2]
-  %1 = tensor.exp %y : f32[2]
-  %2 = tensor.exp %0 : f32[2]
-  return %2, %1
+func @main {
+  %0 = param user \"x\" : f32[2]<1>
+  %1 = param user \"y\" : f32[2]<1>
+  %2 = tensor.neg %0 : f32[2]
+  %3 = tensor.exp %1 : f32[2]
+  %4 = tensor.exp %2 : f32[2]
+  output user \"a\" %4 : f32[2]<1>
+  output user \"b\" %3 : f32[2]<1>
 }
 ";
 
