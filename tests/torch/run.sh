@@ -55,6 +55,16 @@ for archive in "$out"/*.pt2; do
   esac
 done
 
+# Control flow, and sizes that only the data knows: a fixed part here, for time; without names after
+# the folder (and the compiler) the script does all of its cases.
+control=(
+  cond_outer_sizes cond_shapes_differ cond_weights while_rotate while_int_result while_with_cond
+  scan_many scan_reverse map_tree shared_layers shared_sizes generation
+  item_float checked_bounds bool_index_rows unique_everything split_by_tensor data_in_branch
+)
+step "$torch/bin/python" tests/torch/control/run.py export "$out/control" "${control[@]}"
+step "$torch/bin/python" tests/torch/control/run.py check "$out/control" "$tintype" "${control[@]}"
+
 # Packages written by hand: aliases, writes, state, refusals.
 mkdir "$out/stub"
 "$target/release/examples/stub_packages" "$out/stub"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use catalog::Phase;
 use pass::{Evaluate, Failure, Observer, Oracle, Runner, Unit};
 
-use crate::{Db, Function, lowered};
+use crate::{Archive, Db, Function, import, lowered};
 
 /// Which passes are run under observation, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,7 +43,8 @@ pub fn observe<'db>(
         None => &function.body(db).0,
     };
     let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };
-    let evaluator = watch.validate_each.map(|seed| oracle.lazily(seed));
+    let evaluator =
+        watch.validate_each.map(|seed| oracle.lazily(seed, others(db, archive, function)));
     let runner = Runner {
         target: archive.target(db).target(db),
         verify_each: watch.verify_each,
@@ -65,4 +66,11 @@ pub fn observe<'db>(
         }
     }
     Ok(unit)
+}
+
+/// The other functions of the program, which this one may call: at the first level that can be
+/// evaluated, where they take what the program passes and nothing that a pass has added.
+fn others<'db>(db: &'db dyn Db, archive: Archive, function: Function<'db>) -> Vec<ir::Function> {
+    let others = import(db, archive).functions.iter().filter(|it| **it != function);
+    others.filter_map(|it| lowered(db, *it, Phase::Aten).unit().main().cloned()).collect()
 }

@@ -14,7 +14,7 @@ use wrapper::{
 
 use crate::{
     code::Code,
-    kernel::{kernel_declaration, kernel_symbols},
+    kernel::{declared_symbol, kernel_declaration, kernel_symbols},
     names::{self, dtype_number, memory_type},
     structured,
 };
@@ -172,13 +172,7 @@ impl<'a, 'c> Printer<'a, 'c> {
                 users += 1;
                 continue;
             }
-            let Some(i) = self.info.constants.iter().position(|it| it.name == param.name) else {
-                continue;
-            };
-            self.pointers[value.index()] = match self.info.constants[i].is_state {
-                true => format!("static_cast<{ty}*>(tt_state(run, {i}))"),
-                false => format!("static_cast<const {ty}*>(tt_constant(run, {i}))"),
-            };
+            self.constant(&param.name, *value);
         }
         let has_arena = self.main.body.ops().iter().any(|it| it.def.0.name == "wrapper.arena");
         for op in self.main.body.ops() {
@@ -186,6 +180,16 @@ impl<'a, 'c> Printer<'a, 'c> {
         }
         self.give_back();
         self.code.close("}");
+    }
+
+    /// Points to a constant.
+    fn constant(&mut self, name: &str, value: ValueId) {
+        let ty = memory_type(self.tensor(value).dtype);
+        let Some(i) = self.info.constants.iter().position(|it| it.name == name) else { return };
+        self.pointers[value.index()] = match self.info.constants[i].is_state {
+            true => format!("static_cast<{ty}*>(tt_state(run, {i}))"),
+            false => format!("static_cast<const {ty}*>(tt_constant(run, {i}))"),
+        };
     }
 
     fn input(&self, value: ValueId) -> usize {
@@ -221,12 +225,22 @@ impl<'a, 'c> Printer<'a, 'c> {
                 ));
             }
         } else if let Some(it) = BindItem::of(view) {
-            let symbol = it.symbol();
+            let (symbol, real) = (it.symbol(), sym::Expr::sym(&it.symbol()).is_real());
             let value = match self.inputs[it.x().index()] {
-                Some(i) => format!("tt_item_i64(run, tt_input(run, {i}))"),
-                None => format!("static_cast<int64_t>(*{})", self.pointers[it.x().index()]),
+                Some(i) => {
+                    let number = if real { "tt_item_f64" } else { "tt_item_i64" };
+                    format!("{number}(run, tt_input(run, {i}))")
+                }
+                None => {
+                    let ty = if real { "double" } else { "int64_t" };
+                    format!("static_cast<{ty}>(*{})", self.pointers[it.x().index()])
+                }
             };
-            self.code.line(format!("const int64_t {symbol} = {value};"));
+            self.code.line(format!("const {} = {value};", declared_symbol(&symbol)));
+            if real {
+                self.code.line(format!("(void){symbol};"));
+                return;
+            }
             let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
             self.code.line(format!(
                 "tt_check_range(run, {}, {symbol}, {}, {});",
@@ -235,11 +249,11 @@ impl<'a, 'c> Printer<'a, 'c> {
                 names::int(hi)
             ));
         } else if let Some(it) = Assert::of(view) {
-            self.code.line(format!(
-                "tt_check(({}) != 0, {});",
-                self.size(&it.cond()),
-                names::string(&it.message())
-            ));
+            // The facts say that it holds.
+            let ranges = self.main.facts.ranges_alone();
+            let cond = sym::to_cpp(&it.cond(), &ranges, &|it| it.to_owned());
+            let message = names::string(&it.message());
+            self.code.line(format!("tt_check(({cond}) != 0, {message});"));
         } else if TakeInputs::of(view).is_some() {
             self.code.line("tt_take_inputs(run);");
             self.workspace();

@@ -9,7 +9,7 @@ use sym::{Expr, Facts};
 
 use crate::{
     code::Code,
-    kernel::{Printer, TileLanes, kernel_declaration, kernel_symbols},
+    kernel::{Printer, TileLanes, declared_symbol, kernel_declaration, kernel_symbols},
     names::memory_type,
 };
 
@@ -215,7 +215,7 @@ fn epilogue(
         code.line(format!("{ty}* o{i};"));
     }
     for symbol in kernel_symbols(kernel) {
-        code.line(format!("int64_t {symbol};"));
+        code.line(format!("{};", declared_symbol(&symbol)));
     }
     code.line("tt_fault* fault;");
     code.line("int64_t batch;");
@@ -228,7 +228,8 @@ fn epilogue(
     code.line("tt_fault* const fault = c.fault; (void)fault;");
     code.line("const int64_t b = batch + c.batch; (void)b;");
     for symbol in kernel_symbols(kernel) {
-        code.line(format!("const int64_t {symbol} = c.{symbol}; (void){symbol};"));
+        let declared = declared_symbol(&symbol);
+        code.line(format!("const {declared} = c.{symbol}; (void){symbol};"));
     }
     let named: Vec<(String, Expr)> =
         axes.iter().map(|(name, extent)| ((*name).to_owned(), extent.clone())).collect();

@@ -8,10 +8,14 @@
 //! become part of a text, are checked or replaced.
 
 mod arguments;
+mod bodies;
+mod constants;
 mod graph;
 mod hops;
 mod signature;
 mod symbols;
+
+use std::collections::BTreeSet;
 
 use diag::{Diag, codes};
 use ir::{Builder, Function, Origin, Type, ValueId};
@@ -57,6 +61,7 @@ pub struct Imported {
 pub fn to_aten(program: &ExportedProgram) -> Imported {
     let mut importer = Importer::new(program);
     importer.main();
+    constants::into_bodies(&mut importer.functions);
     let root = program.graph_module.module_call_graph.iter().find(|it| it.fqn.is_empty());
     let signature = root.and_then(|it| it.signature.as_ref());
     let mut res = Imported {
@@ -90,6 +95,10 @@ struct Importer<'p> {
     symbols: Symbols,
     functions: Vec<Function>,
     origins: Vec<Vec<OriginInfo>>,
+    /// The bodies among the functions.
+    made: Vec<bodies::Made<'p>>,
+    /// The symbols that data has defined at this place, in the functions around it too.
+    defined: BTreeSet<String>,
     unsupported: Map<Unsupported>,
     diags: Vec<Diag>,
 }
@@ -114,6 +123,8 @@ impl<'p> Importer<'p> {
             symbols: Symbols::default(),
             functions: Vec::new(),
             origins: Vec::new(),
+            made: Vec::new(),
+            defined: BTreeSet::new(),
             unsupported: Map::default(),
             diags: Vec::new(),
         }

@@ -2,8 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use ir::{EvalCx, EvalError, Function, HostValue, Memory, Op, Region, Type, ValueId, View};
-use sym::Expr;
+use ir::{
+    EvalCx, EvalError, Function, HostValue, Memory, Op, ParamKind, Region, Type, ValueId, View,
+};
+use sym::{Expr, Number};
 
 use crate::{
     bind::{bind_more, describe},
@@ -30,28 +32,42 @@ pub fn run_in(
     args: &[HostValue],
     sizes: &BTreeMap<String, i64>,
 ) -> Result<Vec<HostValue>, EvalError> {
-    called(program, function, args, sizes, 0)
+    let params = function.params.iter().zip(args);
+    let constants = params.filter(|it| it.0.kind != ParamKind::User);
+    let constants = constants.map(|it| (it.0.name.clone(), it.1.clone())).collect();
+    let state = State { program, constants: &constants };
+    called(state, function, args, sizes, &BTreeMap::new(), 0)
 }
 
 /// Deeper than control flow nests.
 const MAX_DEPTH: usize = 64;
 
+/// What all functions of a program see.
+#[derive(Clone, Copy)]
+struct State<'a> {
+    program: &'a [Function],
+    /// The model's constants, which bodies of control flow read too.
+    constants: &'a BTreeMap<String, HostValue>,
+}
+
 fn called(
-    program: &[Function],
+    state: State<'_>,
     function: &Function,
     args: &[HostValue],
     sizes: &BTreeMap<String, i64>,
+    reals: &BTreeMap<String, f64>,
     depth: usize,
 ) -> Result<Vec<HostValue>, EvalError> {
     if MAX_DEPTH < depth {
         return Err(EvalError(format!("@{} calls itself", function.name)));
     }
     let sizes = RefCell::new(bind_more(function, args, sizes)?);
+    let reals = RefCell::new(reals.clone());
     let plan = plan(&function.body);
     let values = RefCell::new(vec![None; function.body.types.len()]);
     let given = RefCell::default();
     let memories = RefCell::default();
-    let run = Run { program, function, sizes, values, memories, given, depth };
+    let run = Run { state, function, sizes, reals, values, memories, given, depth };
     let scope = Scope { bindings: &[], parent: None };
     let mut res = run.region(&function.body.root, &plan, args, &scope)?;
     let mut memories = run.memories.into_inner();
@@ -72,9 +88,11 @@ struct Scope<'a> {
 }
 
 struct Run<'a> {
-    program: &'a [Function],
+    state: State<'a>,
     function: &'a Function,
     sizes: RefCell<BTreeMap<String, i64>>,
+    /// The floating-point symbols.
+    reals: RefCell<BTreeMap<String, f64>>,
     /// How many functions wait for this one.
     depth: usize,
     /// The value of each number, while it is needed.
@@ -97,20 +115,28 @@ impl Run<'_> {
     }
 
     fn size(&self, expr: &Expr, scope: &Scope<'_>) -> Result<i64, EvalError> {
-        if let Some(it) = expr.as_int() {
+        match self.number(expr, scope)? {
+            Number::Int(it) => Ok(it),
+            Number::Float(_) => Err(EvalError(format!("size {expr} is not an integer"))),
+        }
+    }
+
+    fn number(&self, expr: &Expr, scope: &Scope<'_>) -> Result<Number, EvalError> {
+        if let Some(it) = expr.as_number() {
             return Ok(it);
         }
         let value = |name: &str| {
             let mut scope = Some(scope);
             while let Some(it) = scope {
                 if let Some(found) = it.bindings.iter().rev().find(|it| it.0 == name) {
-                    return Some(found.1);
+                    return Some(Number::Int(found.1));
                 }
                 scope = it.parent;
             }
-            self.sizes.borrow().get(name).copied()
+            let real = self.reals.borrow().get(name).copied().map(Number::Float);
+            real.or_else(|| self.sizes.borrow().get(name).copied().map(Number::Int))
         };
-        expr.eval(&value).map_err(|it| EvalError(format!("size {expr}: {it}")))
+        expr.eval_number(&value).map_err(|it| EvalError(format!("size {expr}: {it}")))
     }
 
     fn region(
@@ -152,6 +178,7 @@ impl Run<'_> {
             view: View::of(&self.function.body, &self.function.facts, op),
             operands: &operands,
             size: &|expr| self.size(expr, scope),
+            number: &|expr| self.number(expr, scope),
             run: &run,
             call: &|name, args| self.call(name, args),
             bind: &|symbol, value| self.bind(symbol, value),
@@ -186,14 +213,33 @@ impl Run<'_> {
 
     /// Size symbols are visible in the functions that control flow calls.
     fn call(&self, name: &str, args: &[HostValue]) -> Result<Vec<HostValue>, EvalError> {
-        let callee = self.program.iter().find(|it| it.name == name);
+        let callee = self.state.program.iter().find(|it| it.name == name);
         let callee = callee.ok_or_else(|| EvalError(format!("there is no function @{name}")))?;
         let sizes = self.sizes.borrow().clone();
-        called(self.program, callee, args, &sizes, self.depth + 1)
+        let reals = self.reals.borrow().clone();
+        let mut given = args.iter();
+        let mut all = Vec::with_capacity(callee.params.len());
+        for param in &callee.params {
+            let value = match param.kind {
+                ParamKind::User => given.next(),
+                _ => self.state.constants.get(&param.name),
+            };
+            let missing = || EvalError(format!("@{name}: {} has no value", param.name));
+            all.push(value.ok_or_else(missing)?.clone());
+        }
+        all.extend(given.cloned());
+        called(self.state, callee, &all, &sizes, &reals, self.depth + 1)
             .map_err(|it| EvalError(format!("@{name}: {it}")))
     }
 
-    fn bind(&self, symbol: &str, value: i64) -> Result<(), EvalError> {
+    fn bind(&self, symbol: &str, value: Number) -> Result<(), EvalError> {
+        let value = match value {
+            Number::Int(it) => it,
+            Number::Float(it) => {
+                self.reals.borrow_mut().insert(symbol.to_owned(), it);
+                return Ok(());
+            }
+        };
         let range = self.function.facts.range_of_sym(symbol);
         if !range.contains(value) {
             let sym::Range { lo, hi } = range;

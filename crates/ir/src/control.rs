@@ -5,6 +5,9 @@
 
 use crate::{Arg, DType, EvalCx, EvalError, HostTensor, HostValue, RefName, Result, Type, View};
 
+/// More turns than a loop takes that is evaluated to compare passes; random inputs may never end one.
+const MAX_TURNS: usize = 1 << 16;
+
 type Evaluated = std::result::Result<Vec<HostValue>, EvalError>;
 
 /// The types that `outs` gives.
@@ -19,6 +22,18 @@ pub fn infer_outs(view: View<'_>) -> Result<Vec<Type>> {
 /// Nothing: the op has no result.
 pub fn infer_nothing(_: View<'_>) -> Result<Vec<Type>> {
     Ok(Vec::new())
+}
+
+/// Nothing, where the operand is a number that is an integer or a float of at least 32 bits.
+pub fn infer_bind_symbol(view: View<'_>) -> Result<Vec<Type>> {
+    let dtype = view.op.operands().next().and_then(|it| view.ty(it).dtype());
+    match dtype {
+        Some(it) if it.is_complex() || matches!(it, DType::F16 | DType::BF16) => {
+            Err(view.error(format!("C1: a symbol is not defined by {it}")))
+        }
+        Some(_) => Ok(Vec::new()),
+        None => Err(view.error("C1: a symbol is defined by a number")),
+    }
 }
 
 /// A condition of one kind, not two.
@@ -85,7 +100,7 @@ pub fn eval_while(cx: &EvalCx<'_>) -> Evaluated {
     let carried = counts(cx.view).first().copied().unwrap_or(0);
     let mut values = cx.operands.to_vec();
     let (cond, body) = (name(cx.view, "cond"), name(cx.view, "body"));
-    loop {
+    for _ in 0..MAX_TURNS {
         let holds = (cx.call)(&cond, &values)?;
         if !truth(holds.first().ok_or_else(|| EvalError("no condition".to_owned()))?)? {
             values.truncate(carried);
@@ -94,6 +109,7 @@ pub fn eval_while(cx: &EvalCx<'_>) -> Evaluated {
         let next = (cx.call)(&body, &values)?;
         values.splice(..carried, next);
     }
+    Err(EvalError(format!("a loop did not end after {MAX_TURNS} turns")))
 }
 
 /// `body` on the operands.
@@ -147,7 +163,12 @@ pub fn eval_scan(cx: &EvalCx<'_>) -> Evaluated {
 /// Defines a symbol by the only element of the operand.
 pub fn eval_bind_symbol(cx: &EvalCx<'_>) -> Evaluated {
     let value = cx.operands.first().ok_or_else(|| EvalError("no operand".to_owned()))?.scalar()?;
-    (cx.bind)(&cx.view.attr::<String>("symbol"), value.to_i64())?;
+    let symbol: String = cx.view.attr("symbol");
+    let value = match sym::Expr::sym(&symbol).is_real() {
+        true => sym::Number::Float(value.to_f64()),
+        false => sym::Number::Int(value.to_i64()),
+    };
+    (cx.bind)(&symbol, value)?;
     Ok(Vec::new())
 }
 

@@ -111,6 +111,8 @@ pub struct EvalCx<'a> {
     pub operands: &'a [HostValue],
     /// The value of a size symbol.
     pub size: &'a dyn Fn(&sym::Expr) -> std::result::Result<i64, EvalError>,
+    /// The value of an expression that may be a floating-point number.
+    pub number: &'a dyn Fn(&sym::Expr) -> std::result::Result<sym::Number, EvalError>,
     /// Runs the `n`-th region: its parameters' values, extra bindings of symbols, its yields.
     #[expect(clippy::type_complexity, reason = "one callback, named by its field")]
     pub run: &'a dyn Fn(
@@ -121,8 +123,8 @@ pub struct EvalCx<'a> {
     /// Runs the program's function of that name: its parameters' values, its results.
     #[expect(clippy::type_complexity, reason = "one callback, named by its field")]
     pub call: &'a dyn Fn(&str, &[HostValue]) -> std::result::Result<Vec<HostValue>, EvalError>,
-    /// Gives a size symbol its value, from here on.
-    pub bind: &'a dyn Fn(&str, i64) -> std::result::Result<(), EvalError>,
+    /// Gives a symbol its value, from here on.
+    pub bind: &'a dyn Fn(&str, sym::Number) -> std::result::Result<(), EvalError>,
     /// Replaces a value from here on: a parameter becomes the memory that it lies in.
     pub set: &'a dyn Fn(ValueId, HostValue),
     /// What statements have handed to the caller, by the output's number.

@@ -32,6 +32,8 @@ struct Case {
 /// Inputs that a unit was found to evaluate on.
 pub struct Inputs {
     oracle: Oracle,
+    /// The functions of the program that are not in the unit.
+    program: Vec<Function>,
     cases: Vec<Case>,
 }
 
@@ -43,8 +45,20 @@ impl Oracle {
     /// With `specials` some floats are zeros of either sign, infinities and NaN. Fails with the
     /// reason if the unit cannot be evaluated on any of them.
     pub fn inputs(&self, unit: &Unit, seed: u64, specials: bool) -> Result<Inputs, String> {
+        self.inputs_in(&[], unit, seed, specials)
+    }
+
+    /// As [`inputs`](Oracle::inputs), for a unit that may call the functions of a program. Those
+    /// may be at any level that has evaluators, as long as they take what the unit passes.
+    pub fn inputs_in(
+        &self,
+        program: &[Function],
+        unit: &Unit,
+        seed: u64,
+        specials: bool,
+    ) -> Result<Inputs, String> {
         let main = unit.main().ok_or("there is no function")?;
-        let mut res = Inputs { oracle: *self, cases: Vec::new() };
+        let mut res = Inputs { oracle: *self, program: program.to_vec(), cases: Vec::new() };
         let mut reason = "no sizes keep to the facts".to_owned();
         for (i, sizes) in sample_sizes(main, seed).into_iter().enumerate() {
             match self.case(main, seed.wrapping_add(i as u64), sizes, specials && i % 2 == 1) {
@@ -60,12 +74,16 @@ impl Oracle {
 
     /// An evaluator that chooses its inputs when it first meets a unit that can be evaluated, and
     /// keeps them: a run may start at a level that has no evaluator.
-    pub fn lazily(self, seed: u64) -> impl Fn(&Unit) -> Result<Vec<HostTensor>, String> {
+    pub fn lazily(
+        self,
+        seed: u64,
+        program: Vec<Function>,
+    ) -> impl Fn(&Unit) -> Result<Vec<HostTensor>, String> {
         let inputs = std::cell::OnceCell::new();
         move |unit| match inputs.get() {
             Some(it) => Inputs::evaluate(it, unit),
             None => {
-                let found = self.inputs(unit, seed, false)?;
+                let found = self.inputs_in(&program, unit, seed, false)?;
                 inputs.get_or_init(|| found).evaluate(unit)
             }
         }
@@ -121,7 +139,13 @@ impl Inputs {
             let value = value.ok_or_else(|| EvalError(format!("{name} is not known")))?;
             args.push(value.clone());
         }
-        let values = (self.oracle.run)(&unit.functions, function, &args, &case.sizes)?;
+        let values = match self.program.is_empty() {
+            true => (self.oracle.run)(&unit.functions, function, &args, &case.sizes)?,
+            false => {
+                let all = [unit.functions.as_slice(), &self.program].concat();
+                (self.oracle.run)(&all, function, &args, &case.sizes)?
+            }
+        };
         Ok(written_first(function, values))
     }
 }

@@ -38,7 +38,9 @@ pub fn outline_constants(
     if roots.is_empty() {
         return Ok(None);
     }
-    let names: Vec<String> = (0..roots.len()).map(|i| format!("{prefix}.{i}")).collect();
+    // Names are of the whole program.
+    let owner = if function.is_subgraph() { format!("{}.", function.name) } else { String::new() };
+    let names: Vec<String> = (0..roots.len()).map(|i| format!("{owner}{prefix}.{i}")).collect();
     let mut main = Rewriter::new(function);
     for root in &roots {
         let param = main.new.param(body.ty(*root).clone());

@@ -42,6 +42,11 @@ fn mentioned(function: &Function) -> BTreeSet<String> {
     for param in &function.body.root.params {
         function.body.ty(*param).for_each_expr(&mut note);
     }
+    // A body of control flow may mention symbols that only its callers define.
+    function.body.for_each_op(&mut |op| {
+        op.attrs.iter().for_each(|it| it.for_each_expr(&mut note));
+        op.results().for_each(|it| function.body.ty(it).for_each_expr(&mut note));
+    });
     res
 }
 

@@ -74,7 +74,8 @@ fn run(
     verify_each: bool,
     validate: bool,
 ) -> std::result::Result<Unit, Failure> {
-    let evaluate = Oracle { inputs: interp::seeded_inputs, run: interp::run_in }.lazily(0);
+    let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };
+    let evaluate = oracle.lazily(0, Vec::new());
     let target = Target::of_isa("avx2");
     let runner =
         Runner { target: &target, verify_each, evaluate: validate.then_some(&evaluate as _) };
@@ -215,4 +216,34 @@ fn a_rule_sees_what_made_the_operands() {
     assert_eq!(names, ["tensor.cos", "tensor.neg"]);
     assert_eq!(cx.counts(), [("sin-of-exp", 1)]);
     assert_eq!(ir::verify(&after), []);
+}
+
+/// A unit that calls a function of the program is compared too.
+#[test]
+fn what_a_unit_calls_is_evaluated() {
+    let text = r#"
+func @main {
+  %0 = param user "x" : f32[3]
+  %1 = tensor.subgraph [%0] {body = @"body", outs = [type(f32[3])]} : f32[3]
+  output user "y" %1 : f32[3]<1>
+}
+
+func @body {
+  %0 = param user "x" : f32[3]
+  %1 = tensor.full {value = u0, shape = [3], dtype = !f32} : f32[3]
+  %2 = tensor.add %0, %1 : f32[3]
+  output result "y" %2 : f32[3]<1>
+}
+"#;
+    let mut functions = parse_module("test", text, &tensor::ops()).expect("the text is right");
+    let body = functions.split_off(1);
+    let (main, alone) = (Unit { functions }, Unit { functions: body.clone() });
+    let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };
+    assert!(oracle.inputs(&main, 0, false).is_err());
+    // The symbol has a value only where it is mentioned.
+    assert!(oracle.inputs(&alone, 0, false).is_ok());
+    assert!(oracle.inputs_in(&body, &main, 0, false).is_err_and(|it| it.contains("u0")));
+    let plain = text.replace("value = u0", "value = 2");
+    let body = parse_module("test", &plain, &tensor::ops()).expect("right").split_off(1);
+    assert!(oracle.inputs_in(&body, &main, 0, false).is_ok());
 }

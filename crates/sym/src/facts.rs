@@ -179,6 +179,12 @@ impl Facts {
         self.congruences.get(sym).copied().unwrap_or(Congruence::ANY)
     }
 
+    /// The ranges alone. They are checked where a symbol gets its value; relations between symbols
+    /// may hold only because the program asserts them, so no assertion follows from them.
+    pub fn ranges_alone(&self) -> Facts {
+        Facts { ranges: self.ranges.clone(), ..Facts::default() }
+    }
+
     /// Every symbol that a fact names.
     pub fn symbols(&self) -> BTreeSet<Arc<str>> {
         let mut names: BTreeSet<Arc<str>> = self.ranges.keys().cloned().collect();

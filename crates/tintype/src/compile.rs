@@ -232,7 +232,7 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
         let printed = Printed::new(&session, &options.input, &opened)?;
         (report.kernels, report.files.0) = (printed.kernels, printed.files.len());
         report.constants = printed.layout.size;
-        let evaluator = Evaluator::new(&file, &opened.weights, printed.unit);
+        let evaluator = Evaluator::new(&file, &opened.weights, printed.units);
         match toolchain {
             Some(it) => {
                 report.files.1 = printed.build(&mut clock, options, output, &it, evaluator)?
@@ -269,7 +269,7 @@ pub(crate) fn compile_function(
     session.check(Phase::Wrapper)?;
     let printed = Printed::new(&session, &options.input, opened)?;
     let mut clock = Clock { progress: &|_| (), times: Vec::new(), running: None };
-    let evaluator = Evaluator::new(file, &opened.weights, printed.unit);
+    let evaluator = Evaluator::new(file, &opened.weights, printed.units);
     let output = options
         .output
         .as_deref()
@@ -280,8 +280,8 @@ pub(crate) fn compile_function(
 
 /// A program as C++.
 struct Printed<'a> {
-    /// The model's functions.
-    unit: &'a Unit,
+    /// The functions, and what computes their constants.
+    units: &'a [Unit],
     main: &'a Function,
     layout: Layout,
     info: HostInfo,
@@ -296,19 +296,19 @@ impl<'a> Printed<'a> {
         // What is written in place shows once the program is functional, and not before.
         let functional = session.after(Phase::Aten);
         let functional = functional.first().and_then(|it| it.main());
-        let ([unit, bodies @ ..], Some(main), Some(functional)) =
+        let ([_, bodies @ ..], Some(main), Some(functional)) =
             (&program.units[..], program.units.first().and_then(|it| it.main()), functional)
         else {
             return Err(Failure::new(&codes::UNSUPPORTED, "there is no program to print"));
         };
         let bodies: Vec<&Function> = bodies.iter().filter_map(|it| it.main()).collect();
-        let layout = Layout::new(main, functional, &opened.weights)?;
+        let layout = Layout::new(main, &bodies, functional, &opened.weights)?;
         let specs = &db::import(&session.db, session.archive).specs;
         let specs = (specs.0.as_deref(), specs.1.as_deref());
         let specs = (specs.0.unwrap_or_default(), specs.1.unwrap_or_default());
         let info = sources::host_info(&model_name(path), functional, specs, &layout);
         let files = sources::print(&info, main, &bodies, &kernels);
-        Ok(Printed { unit, main, layout, info, files, kernels: kernels.len() })
+        Ok(Printed { units: &program.units, main, layout, info, files, kernels: kernels.len() })
     }
 
     /// Builds a library or package; gives how many files were in the cache.

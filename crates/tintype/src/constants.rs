@@ -48,29 +48,62 @@ pub(crate) struct Layout {
 /// Constants start at multiples of this.
 const ALIGNMENT: u64 = 64;
 
+/// A constant of a program.
+struct Constant<'a> {
+    param: &'a ir::Param,
+    /// As those read it who do.
+    ty: &'a TensorType,
+    is_used: bool,
+}
+
+/// The constants of the functions, each once, in the order of its first place.
+fn constants<'a>(
+    main: &'a Function,
+    bodies: &[&'a Function],
+) -> Result<Vec<Constant<'a>>, Failure> {
+    let mut res: Vec<Constant<'a>> = Vec::new();
+    for function in std::iter::once(main).chain(bodies.iter().copied()) {
+        let uses = function.body.use_counts();
+        for (param, value) in function.params.iter().zip(&function.body.root.params) {
+            if param.kind == ParamKind::User {
+                continue;
+            }
+            let ty = function.body.ty(*value).as_tensor().ok_or_else(|| no_tensor(&param.name))?;
+            let is_used = uses[value.index()] != 0;
+            match res.iter_mut().find(|it| it.param.name == param.name) {
+                None => res.push(Constant { param, ty, is_used }),
+                Some(known) if !known.is_used => (known.ty, known.is_used) = (ty, is_used),
+                Some(known) if is_used && with_strides(known.ty) != with_strides(ty) => {
+                    let message = format!("`{}` is read in two ways", param.name.escape_debug());
+                    return Err(Failure::new(&codes::BODY, message));
+                }
+                Some(_) => (),
+            }
+        }
+    }
+    Ok(res)
+}
+
 impl Layout {
-    /// Lays out the constants of `main`, whose state is what outputs of `functional` write.
+    /// Lays out the constants of a program, of `main` and the bodies of its control flow. Its state
+    /// is what outputs of `functional` write.
     pub(crate) fn new(
         main: &Function,
+        bodies: &[&Function],
         functional: &Function,
         weights: &Weights<'_>,
     ) -> Result<Layout, Failure> {
         let mut res = Layout { entries: Vec::new(), size: 0, parts: Vec::new() };
-        let uses = main.body.use_counts();
-        let constants = main.params.iter().zip(&main.body.root.params);
-        let constants = constants.filter(|it| it.0.kind != ParamKind::User);
+        let constants = constants(main, bodies)?;
         // Storages that several constants of the program are views of stay one.
         let mut readers: BTreeMap<StorageId, usize> = BTreeMap::new();
-        for (param, value) in constants.clone().filter(|it| uses[it.1.index()] != 0) {
+        for Constant { param, .. } in constants.iter().filter(|it| it.is_used) {
             if param.kind != ParamKind::Folded {
                 *readers.entry(weights.get(&param.name)?.storage).or_default() += 1;
             }
-            let _ = value;
         }
         let mut stored: BTreeMap<StorageId, u64> = BTreeMap::new();
-        for (param, value) in constants {
-            let ty = main.body.ty(*value).as_tensor().ok_or_else(|| no_tensor(&param.name))?;
-            let is_used = uses[value.index()] != 0;
+        for Constant { param, ty, is_used } in constants {
             let is_computed = param.kind == ParamKind::Folded;
             let is_state = is_written(functional, &param.name);
             let mut entry = ConstantEntry {
@@ -233,7 +266,7 @@ impl AsRef<[u8]> for Shared {
 pub(crate) struct Evaluator<'a> {
     map: SharedMap,
     weights: &'a Weights<'a>,
-    unit: &'a Unit,
+    units: &'a [Unit],
     /// Results of constants functions, by name.
     computed: BTreeMap<String, HostTensor>,
 }
@@ -242,13 +275,13 @@ pub(crate) struct Evaluator<'a> {
 const MAX_DEPTH: usize = 16;
 
 impl<'a> Evaluator<'a> {
-    /// For the functions that passes set aside in `unit`.
+    /// For the functions that passes set aside in the units of a program.
     pub(crate) fn new(
         map: &Arc<Mapped>,
         weights: &'a Weights<'a>,
-        unit: &'a Unit,
+        units: &'a [Unit],
     ) -> Evaluator<'a> {
-        Evaluator { map: share(map), weights, unit, computed: BTreeMap::new() }
+        Evaluator { map: share(map), weights, units, computed: BTreeMap::new() }
     }
 
     /// The bytes of all constants.
@@ -307,9 +340,9 @@ impl<'a> Evaluator<'a> {
         if let Some(it) = self.computed.get(name) {
             return Ok(it.clone());
         }
-        let unit = self.unit;
+        let all = self.units.iter().flat_map(|it| &it.functions);
         let gives = |it: &&Function| it.outputs.iter().any(|it| it.name == name);
-        let mut functions = unit.functions.iter().filter(|it| pass::computes_constants(it));
+        let mut functions = all.filter(|it| pass::computes_constants(it));
         let Some(function) = functions.find(gives).filter(|_| depth < MAX_DEPTH) else {
             let message = format!("nothing computes the constant `{}`", name.escape_debug());
             return Err(Failure::new(&codes::BODY, message));

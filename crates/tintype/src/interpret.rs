@@ -52,7 +52,8 @@ pub fn interpret(path: &Path, inputs: &[Tensor]) -> Result<Vec<Tensor>, Failure>
         let message = format!("{} inputs are given, {left} too many", inputs.len());
         return Err(Failure::new(&codes::INPUT, message));
     }
-    let results = interp::run(main, &args, &BTreeMap::new()).map_err(|it| {
+    let program: Vec<ir::Function> = units.iter().filter_map(|it| it.main().cloned()).collect();
+    let results = interp::run_in(&program, main, &args, &BTreeMap::new()).map_err(|it| {
         Diag::error(&codes::INPUT, format!("the program cannot be evaluated: {it}"))
     })?;
     let mut outputs = Vec::new();

@@ -1,6 +1,8 @@
 //! How a load or store moves through memory as a loop goes on.
 
-use ir::{DType, TensorType};
+use std::collections::BTreeSet;
+
+use ir::{Attr, Body, DType, Op, TensorType};
 use sym::{Answer, Expr, Facts, Range};
 
 /// Facts that hold inside loops over `axes`: each axis runs from 0 up to its extent.
@@ -123,4 +125,64 @@ mod tests {
         assert_eq!(access("Mod(n, 32)", 1), Lane::Gather);
         assert_eq!(access("n", 1), Lane::Contiguous);
     }
+}
+
+/// The symbols that a kernel takes: those its types and expressions mention, without the axes that
+/// it and the loops in it run over, and without dynamic indices.
+pub fn free_symbols(body: &Body, op: &Op) -> BTreeSet<String> {
+    let mut res = BTreeSet::new();
+    op.operands().for_each(|it| body.ty(it).for_each_expr(&mut |it| note(&mut res, it)));
+    walk(body, op, &mut res);
+    res
+}
+
+fn note(names: &mut BTreeSet<String>, it: &Expr) {
+    it.for_each_symbol(&mut |it| {
+        if !names.contains(it) {
+            names.insert(it.to_owned());
+        }
+    });
+}
+
+/// Adds the free symbols of an op and its regions, without the types of its operands.
+fn walk(body: &Body, op: &Op, free: &mut BTreeSet<String>) {
+    let mut own = BTreeSet::new();
+    op.attrs.iter().for_each(|it| it.for_each_expr(&mut |it| note(&mut own, it)));
+    if op.def.0.attrs.iter().any(|it| it.name == "at") {
+        // The places of a load or store, the only attribute of theirs that has expressions.
+        own.retain(|it| !is_dynamic_index(it));
+    }
+    free.extend(own);
+    op.results().for_each(|it| body.ty(it).for_each_expr(&mut |it| note(free, it)));
+    let mut inner = BTreeSet::new();
+    for region in &op.regions {
+        region.params.iter().for_each(|it| body.ty(*it).for_each_expr(&mut |it| note(free, it)));
+        region.ops.iter().for_each(|it| walk(body, it, &mut inner));
+    }
+    let axes = axes(op);
+    free.extend(inner.into_iter().filter(|it| !axes.iter().any(|axis| axis == it)));
+}
+
+fn is_dynamic_index(name: &str) -> bool {
+    let digits = name.strip_prefix('d');
+    digits.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
+}
+
+/// The axes that the regions of an op run over.
+fn axes(op: &Op) -> Vec<&str> {
+    let mut res = Vec::new();
+    let mut has_own = false;
+    for (def, attr) in op.def.0.attrs.iter().zip(&op.attrs) {
+        match (def.name, attr) {
+            ("axis", Attr::Str(it)) => res.push(it.as_str()),
+            ("axes", Attr::List(it)) => res.extend(it.iter().filter_map(|it| match it {
+                Attr::Str(it) => Some(it.as_str()),
+                _ => None,
+            })),
+            _ => continue,
+        }
+        has_own = true;
+    }
+    // An epilogue.
+    if !has_own { vec!["b", "m", "n"] } else { res }
 }

@@ -61,13 +61,14 @@ ir::dialect! { loops;
 
     /// Defines a size symbol by the one element of an integer tensor. Stops the run if that is
     /// outside the symbol's range.
+    /// C1: the tensor holds integers, or floats of at least 32 bits.
     ///
     /// ```ir
     /// %0 = param user "n" : i64[]<>
     /// loops.bind_symbol %0 {symbol = "u0"}
     /// ```
     op BindSymbol = "bind_symbol" ([x]) { symbol: Str } {
-        infer: control::infer_nothing, effects: Effects::Writes, may_trap: true,
+        infer: control::infer_bind_symbol, effects: Effects::Writes, may_trap: true,
         eval: Some(control::eval_bind_symbol),
     }
 

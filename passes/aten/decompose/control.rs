@@ -1,7 +1,7 @@
 //! Control flow, symbols that data defines, and assertions about data.
 
 use aten::{AssertTensor, BindSymbol, Cond, Subgraph, WhileLoop};
-use ir::{AttrTy, Op, Result, Rewriter, TensorType, Type, ValueId};
+use ir::{AttrTy, DType, Op, Result, Rewriter, TensorType, Type, ValueId};
 use sym::Expr;
 
 /// Whether the op is lowered here.
@@ -31,7 +31,12 @@ pub(super) fn lower(rw: &mut Rewriter<'_>, op: &Op) -> Result<()> {
         .collect::<Result<_>>()?;
     let outs_attr = outs.clone().to_attr();
     let made = if let Some(it) = BindSymbol::of(view) {
-        let (x, symbol) = (rw.get(it.x()), it.symbol());
+        let (mut x, symbol) = (rw.get(it.x()), it.symbol());
+        // A symbol is an integer or a double, whatever the tensor holds.
+        let dtype = if Expr::sym(&symbol).is_real() { DType::F64 } else { DType::I64 };
+        if rw.new.ty(x).as_tensor().is_some_and(|it| it.dtype != dtype) {
+            x = tensor::Cast::build(&mut rw.new, x, dtype)?[0];
+        }
         tensor::BindSymbol::build(&mut rw.new, x, symbol)?;
         Vec::new()
     } else if let Some(it) = AssertTensor::of(view) {

@@ -4,7 +4,7 @@ use ir::{
     Arg, AttrTy, Builder, Function, Op, Output, OutputKind, Param, ParamKind, Result, TensorType,
     Type, ValueId, content_hash, print_function,
 };
-use sym::{Expr, Facts};
+use sym::Expr;
 
 /// The kernels of a unit, in the order of first use.
 #[derive(Default)]
@@ -23,9 +23,8 @@ impl Kernels {
     /// The function of the one op, made if there is none like it.
     pub(super) fn outline(&mut self, function: &Function, op: &Op) -> Result<Outlined> {
         let body = &function.body;
-        let operands: Vec<ValueId> = op.operands().collect();
-        let symbols = symbols(function, op, &operands);
-        let facts = function.facts.restricted_to(&|it| symbols.iter().any(|known| known == it));
+        let symbols = loops::free_symbols(body, op);
+        let facts = function.facts.restricted_to(&|it| symbols.contains(it));
         let mut shell = Function { facts, ..Function::default() };
         let kernel_facts = shell.facts.clone();
         let mut builder = Builder::new(&kernel_facts);
@@ -136,32 +135,6 @@ fn copy_kernel(
         None,
     )?;
     Ok(results[0])
-}
-
-/// The symbols of the function that an op's types and attributes mention; axes are not among them.
-fn symbols(function: &Function, op: &Op, operands: &[ValueId]) -> Vec<String> {
-    let mut res: Vec<String> = Vec::new();
-    let mut note = |it: &Expr| {
-        it.for_each_symbol(&mut |it| {
-            if !res.iter().any(|known| known == it) {
-                res.push(it.to_owned());
-            }
-        });
-    };
-    fn walk(body: &ir::Body, op: &Op, note: &mut dyn FnMut(&Expr)) {
-        op.attrs.iter().for_each(|it| it.for_each_expr(note));
-        op.results().for_each(|it| body.ty(it).for_each_expr(note));
-        for region in &op.regions {
-            region.params.iter().for_each(|it| body.ty(*it).for_each_expr(note));
-            region.ops.iter().for_each(|it| walk(body, it, note));
-        }
-    }
-    operands.iter().for_each(|it| function.body.ty(*it).for_each_expr(&mut note));
-    walk(&function.body, op, &mut note);
-    // Only symbols the function has facts of are sizes; the others are axes.
-    let known: Facts = function.facts.clone();
-    res.retain(|it| known.symbols().contains(it.as_str()));
-    res
 }
 
 /// Copies regions, which see nothing but their own parameters.

@@ -33,16 +33,20 @@ struct Simplifier<'a> {
     body: &'a Body,
     builder: Builder<'a>,
     sizes: Sizes<'a>,
+    /// Simplifies what is asserted.
+    asserted: Sizes<'a>,
     /// What each old value became.
     map: Vec<Option<ValueId>>,
 }
 
 fn one_function(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
     let Function { name, facts, params, outputs, body } = function;
+    let ranges = facts.ranges_alone();
     let mut it = Simplifier {
         body,
         builder: Builder::new(facts),
         sizes: Sizes { facts, known: IndexMap::default() },
+        asserted: Sizes { facts: &ranges, known: IndexMap::default() },
         map: vec![None; body.types.len()],
     };
     it.params(&body.root);
@@ -85,7 +89,12 @@ impl Simplifier<'_> {
         }
         self.builder.origin = op.origin;
         let args: Vec<Arg> = op.args.iter().map(|it| it.map(|it| self.get(it))).collect();
-        let attrs = op.attrs.iter().map(|it| self.sizes.in_attr(it)).collect();
+        // What a program asserts is among the facts, and holds only if it is checked.
+        let sizes = match op.def == tensor::Assert::def() {
+            true => &mut self.asserted,
+            false => &mut self.sizes,
+        };
+        let attrs = op.attrs.iter().map(|it| sizes.in_attr(it)).collect();
         let stated = op.results().map(|it| self.sizes.in_type(self.body.ty(it))).collect();
         let made = self.builder.push_stated(op.def, args, attrs, Some(stated))?;
         for (old, new) in op.results().zip(made) {

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 
-use ir::{Function, Op, OutputKind, ValueId, View as OpView};
+use ir::{Function, Op, OutputKind, ParamKind, ValueId, View as OpView};
 use wrapper::{AssertItem, BindItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
 
 use super::{HostInfo, Printer};
 use crate::{
     code::Code,
-    kernel::kernel_symbols,
+    kernel::{declared_symbol, kernel_symbols},
     names::{self, memory_type},
 };
 
@@ -138,7 +138,8 @@ impl Body<'_> {
     fn declaration(&self) -> String {
         let function = self.function;
         let mut params = vec!["tt_run* run".to_owned()];
-        for (i, value) in function.body.root.params.iter().enumerate() {
+        let given = function.params.iter().zip(&function.body.root.params).enumerate();
+        for (i, (_, value)) in given.filter(|it| it.1.0.kind == ParamKind::User) {
             let dtype = function.body.ty(*value).dtype().unwrap_or(ir::DType::F32);
             params.push(format!("const {}* p{i}", memory_type(dtype)));
         }
@@ -151,7 +152,7 @@ impl Body<'_> {
         for (i, dtype) in results {
             params.push(format!("{}* r{i}", memory_type(dtype.unwrap_or(ir::DType::F32))));
         }
-        params.extend(self.symbols.iter().map(|it| format!("int64_t {it}")));
+        params.extend(self.symbols.iter().map(|it| declared_symbol(it)));
         format!("static void {}({})", self.name, params.join(", "))
     }
 }
@@ -167,8 +168,12 @@ impl<'a> Printer<'a, '_> {
     fn body(&mut self, declaration: &str) {
         self.code.open(format!("{declaration} {{"));
         self.code.line("(void)run;");
-        for (i, value) in self.main.body.root.params.iter().enumerate() {
-            self.pointers[value.index()] = format!("p{i}");
+        let params = self.main.params.iter().zip(&self.main.body.root.params);
+        for (i, (param, value)) in params.enumerate() {
+            match param.kind {
+                ParamKind::User => self.pointers[value.index()] = format!("p{i}"),
+                _ => self.constant(&param.name, *value),
+            }
         }
         self.workspace();
         if self.has_workspace {

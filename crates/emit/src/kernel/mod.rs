@@ -9,6 +9,8 @@ mod tile;
 
 pub(crate) use tile::TileLanes;
 
+use std::collections::BTreeSet;
+
 use ir::{Body, DType, Function, Op, Region, ValueId, View as OpView};
 use loops::{
     Bitcast, Bound, Cast, Const, Fold, For, Index, Kernel, Load, Reduce, Store, axis_facts,
@@ -75,7 +77,7 @@ pub fn kernel_declaration(kernel: &Function) -> String {
     for (i, output) in kernel.outputs.iter().enumerate() {
         params.push(format!("{}* o{i}", memory_type(output.ty.dtype().unwrap_or(DType::F32))));
     }
-    params.extend(kernel_symbols(kernel).iter().map(|it| format!("int64_t {it}")));
+    params.extend(kernel_symbols(kernel).iter().map(|it| declared_symbol(it)));
     params.push("tt_fault* fault".to_owned());
     params.push("void* workspace".to_owned());
     format!(
@@ -87,7 +89,16 @@ pub fn kernel_declaration(kernel: &Function) -> String {
 
 /// The size symbols a kernel takes, in order.
 pub(crate) fn kernel_symbols(kernel: &Function) -> Vec<String> {
-    kernel.facts.symbols().iter().map(|it| it.to_string()).collect()
+    let mut res: BTreeSet<String> =
+        kernel.facts.symbols().iter().map(|it| it.to_string()).collect();
+    res.extend(kernel.body.ops().iter().flat_map(|op| loops::free_symbols(&kernel.body, op)));
+    res.into_iter().collect()
+}
+
+/// A symbol as a C++ variable or parameter.
+pub(crate) fn declared_symbol(name: &str) -> String {
+    let ty = if sym::Expr::sym(name).is_real() { "double" } else { "int64_t" };
+    format!("{ty} {name}")
 }
 
 fn print_kernel(code: &mut Code, kernel: &Function) {

@@ -131,6 +131,10 @@ impl<'p> Importer<'p> {
                 None => Type::None,
             });
         }
+        // What an operator finds defines the symbols in the sizes of its results.
+        for size in types.iter().filter_map(Type::as_tensor).flat_map(|it| it.shape.iter()) {
+            self.defined.extend(size.symbols().iter().map(|it| it.to_string()));
+        }
         let made = match making.builder.push_stated(op, args, attrs, Some(types)) {
             Ok(it) => it,
             Err(diag) => {
@@ -171,10 +175,7 @@ impl<'p> Importer<'p> {
         match symbols.as_slice() {
             // The exporter knew the value.
             [] if value.as_number().is_some() => Ok(()),
-            [symbol] => {
-                let made = aten::BindSymbol::build(&mut making.builder, x, symbol.to_string());
-                self.built(made)
-            }
+            [symbol] => self.define(making, x, symbol),
             _ => Err(Refusal::Unfit),
         }
     }

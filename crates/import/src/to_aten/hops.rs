@@ -1,9 +1,14 @@
 //! Higher-order operators: each body becomes a function, unless it only runs in another mode.
 
-use ir::{Arg, Attr, Builder, Function, Output, OutputKind, Param, ParamKind, ValueId};
+use ir::{Arg, Attr, OpRef, Type};
+use sym::Expr;
 
-use super::{Importer, Making, Scope, arguments::Refusal, graph::output_names};
-use crate::schema::{Argument, Graph, GraphArgument, Map, Node};
+use super::{
+    Importer, Making, Scope,
+    arguments::Refusal,
+    bodies::{Item, Passing},
+};
+use crate::schema::{Argument, Graph, GraphArgument, Node};
 
 impl<'p> Importer<'p> {
     pub(super) fn higher_order(
@@ -16,42 +21,34 @@ impl<'p> Importer<'p> {
         let args: Vec<&'p Argument> = node.inputs.iter().map(|it| &it.arg).collect();
         match (name, args.as_slice()) {
             ("cond", [pred, Argument::Graph(then), Argument::Graph(otherwise), operands]) => {
-                let (pred, cond) = match pred {
-                    Argument::SymBool(it) => {
-                        let cond = self.sym_bool(scope.graph, it);
-                        (Arg::None, Attr::Size(cond))
-                    }
-                    Argument::Bool(it) => (Arg::None, Attr::Size(i64::from(*it).into())),
-                    it => (self.operand(making, scope, it)?, Attr::None),
-                };
-                let operands = self.operand(making, scope, operands)?;
-                let (then, otherwise) = (self.body(then), self.body(otherwise));
-                let attrs = vec![cond, Attr::Ref(then), Attr::Ref(otherwise)];
-                self.push(making, scope, node, aten::Cond::def(), vec![pred, operands], attrs)
+                self.cond(making, scope, node, [pred, operands], [then, otherwise])
             }
             ("while_loop", [Argument::Graph(cond), Argument::Graph(body), carried, extra]) => {
-                let carried = self.operand(making, scope, carried)?;
-                let extra = self.operand(making, scope, extra)?;
-                let attrs = vec![Attr::Ref(self.body(cond)), Attr::Ref(self.body(body))];
-                self.push(making, scope, node, aten::WhileLoop::def(), vec![carried, extra], attrs)
+                let bodies = [cond, body];
+                let (carried, extra) = (self.items(scope, carried)?, self.items(scope, extra)?);
+                let mut passing = vec![Passing::Tensor; carried.len()];
+                passing.extend(self.passing(&extra, &bodies, carried.len()));
+                let (first, rest) = passing.split_at(carried.len());
+                let carried = self.passed(making, carried, first)?;
+                let extra = self.passed(making, extra, rest)?;
+                let [cond, body] = bodies.map(|it| self.body(it, &passing));
+                let attrs = vec![Attr::Ref(cond), Attr::Ref(body)];
+                let args = vec![carried, extra];
+                self.results_of(making, scope, node, aten::WhileLoop::def(), args, attrs)
             }
-            ("scan", [Argument::Graph(body), init, xs, extra]) => self.subgraph(
+            ("scan", [Argument::Graph(body), init, xs, extra, ..]) => self.subgraph(
                 making,
                 scope,
                 node,
                 "scan",
                 body,
-                [Some(*init), Some(*xs), Some(*extra)],
+                [Some(init), Some(xs), Some(extra)],
             ),
-            ("map_impl", [Argument::Graph(body), xs, extra]) => {
-                self.subgraph(making, scope, node, "map", body, [None, Some(*xs), Some(*extra)])
+            ("map_impl", [Argument::Graph(body), xs, extra, ..]) => {
+                self.subgraph(making, scope, node, "map", body, [None, Some(xs), Some(extra)])
             }
             ("invoke_subgraph", [Argument::Graph(body), Argument::String(_), operands @ ..]) => {
-                let init = self.operands(making, scope, operands)?;
-                let attrs = vec![Attr::Str("call".to_owned()), Attr::Ref(self.body(body))];
-                let none = || Arg::List(Vec::new());
-                let args = vec![Arg::List(init.into_iter().map(Some).collect()), none(), none()];
-                self.push(making, scope, node, aten::Subgraph::def(), args, attrs)
+                self.call(making, scope, node, body, operands)
             }
             (
                 "wrap_with_set_grad_enabled",
@@ -71,6 +68,95 @@ impl<'p> Importer<'p> {
         }
     }
 
+    fn cond(
+        &mut self,
+        making: &mut Making<'_>,
+        scope: &mut Scope<'p>,
+        node: &'p Node,
+        [pred, operands]: [&'p Argument; 2],
+        bodies: [&'p GraphArgument; 2],
+    ) -> Result<(), Refusal> {
+        let (pred, cond) = match pred {
+            Argument::SymBool(it) => (Arg::None, Some(self.sym_bool(scope.graph, it))),
+            Argument::Bool(it) => (Arg::None, Some(i64::from(*it).into())),
+            it => (self.operand(making, scope, it)?, None),
+        };
+        let operands = self.items(scope, operands)?;
+        let passing = self.passing(&operands, &bodies, 0);
+        let operands = self.passed(making, operands, &passing)?;
+        let names = bodies.map(|it| self.body(it, &passing));
+        self.sizes_of_branches(making, scope, node, (&pred, cond.as_ref()), &names)?;
+        let [then, otherwise] = names;
+        let cond = cond.map_or(Attr::None, Attr::Size);
+        let attrs = vec![cond, Attr::Ref(then), Attr::Ref(otherwise)];
+        self.results_of(making, scope, node, aten::Cond::def(), vec![pred, operands], attrs)
+    }
+
+    /// Where branches give tensors of different sizes, the exporter has a symbol for the size. It
+    /// is defined before the branches run, as what the one that will run gives.
+    fn sizes_of_branches(
+        &mut self,
+        making: &mut Making<'_>,
+        scope: &Scope<'p>,
+        node: &'p Node,
+        (pred, cond): (&Arg, Option<&Expr>),
+        names: &[String; 2],
+    ) -> Result<(), Refusal> {
+        let results = self.tensor_results(scope, node)?;
+        for (index, ty) in results.iter().enumerate() {
+            let Some(ty) = ty.as_ref().and_then(Type::as_tensor) else { continue };
+            for (dim, size) in ty.shape.iter().enumerate() {
+                let Some(symbol) = self.undefined_symbol(size) else { continue };
+                let of = |name: &String| {
+                    let function = self.functions.iter().find(|it| it.name == *name)?;
+                    let shape = &function.outputs.get(index)?.ty.as_tensor()?.shape;
+                    let size = shape.get(dim)?.clone();
+                    size.symbols().iter().all(|it| self.is_defined(it)).then_some(size)
+                };
+                let (Some(then), Some(otherwise)) = (of(&names[0]), of(&names[1])) else {
+                    self.unsupported_argument(
+                        "a branch whose result has a size that only its data knows is not supported",
+                    );
+                    return Err(Refusal::Reported);
+                };
+                let truth = match (pred, cond) {
+                    (Arg::Value(it), _) => self.as_truth(making, *it)?,
+                    (_, Some(it)) => self.number_value(making, it.clone(), ir::DType::Bool)?,
+                    _ => return Err(Refusal::Unfit),
+                };
+                let then = self.number_value(making, then, ir::DType::I64)?;
+                let otherwise = self.number_value(making, otherwise, ir::DType::I64)?;
+                let args = vec![truth.into(), then.into(), otherwise.into()];
+                let size = self.computed(making, "where.self", args, Vec::new(), ir::DType::I64)?;
+                self.define(making, size, &symbol)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn call(
+        &mut self,
+        making: &mut Making<'_>,
+        scope: &mut Scope<'p>,
+        node: &'p Node,
+        body: &'p GraphArgument,
+        operands: &[&'p Argument],
+    ) -> Result<(), Refusal> {
+        let results = self.tensor_results(scope, node)?;
+        let shapes = results.iter().flatten().filter_map(Type::as_tensor).map(|it| &it.shape);
+        if shapes.flat_map(|it| it.iter()).any(|it| self.undefined_symbol(it).is_some()) {
+            // Only the body can say how large its results are.
+            return self.inline(making, scope, node, body, operands);
+        }
+        let operands = self.all_items(scope, operands)?;
+        let passing = self.passing(&operands, &[body], 0);
+        let operands = self.passed(making, operands, &passing)?;
+        let attrs = vec![Attr::Str("call".to_owned()), Attr::Ref(self.body(body, &passing))];
+        let none = || Arg::List(Vec::new());
+        let args = vec![operands, none(), none()];
+        self.results_of(making, scope, node, aten::Subgraph::def(), args, attrs)
+    }
+
     fn subgraph(
         &mut self,
         making: &mut Making<'_>,
@@ -80,79 +166,77 @@ impl<'p> Importer<'p> {
         body: &'p GraphArgument,
         lists: [Option<&'p Argument>; 3],
     ) -> Result<(), Refusal> {
-        let mut args = Vec::new();
+        let mut given = Vec::new();
         for it in lists {
-            args.push(match it {
-                Some(it) => self.operand(making, scope, it)?,
-                None => Arg::List(Vec::new()),
+            given.push(match it {
+                Some(it) => self.items(scope, it)?,
+                None => Vec::new(),
             });
         }
-        let attrs = vec![Attr::Str(kind.to_owned()), Attr::Ref(self.body(body))];
-        self.push(making, scope, node, aten::Subgraph::def(), args, attrs)
+        // What is carried, and parts of sequences, are tensors always.
+        let tensors = given[0].len() + given[1].len();
+        let mut passing = vec![Passing::Tensor; tensors];
+        passing.extend(self.passing(&given[2], &[body], tensors));
+        let mut args = Vec::new();
+        let mut at = 0;
+        for items in given {
+            let end = at + items.len();
+            args.push(self.passed(making, items, passing.get(at..end).unwrap_or(&[]))?);
+            at = end;
+        }
+        let attrs = vec![Attr::Str(kind.to_owned()), Attr::Ref(self.body(body, &passing))];
+        self.results_of(making, scope, node, aten::Subgraph::def(), args, attrs)
     }
 
-    fn operands(
+    /// Appends an op whose results are the node's; of those that are numbers, it defines the symbols.
+    fn results_of(
         &mut self,
         making: &mut Making<'_>,
-        scope: &Scope<'p>,
-        operands: &[&'p Argument],
-    ) -> Result<Vec<ValueId>, Refusal> {
-        let mut res = Vec::new();
-        for it in operands {
-            res.extend(self.operand(making, scope, it)?.values());
+        scope: &mut Scope<'p>,
+        node: &'p Node,
+        op: OpRef,
+        args: Vec<Arg>,
+        attrs: Vec<Attr>,
+    ) -> Result<(), Refusal> {
+        let results = self.results(scope.graph, &node.outputs);
+        let mut types = Vec::new();
+        for it in &results {
+            types.push(it.ty.clone().ok_or(Refusal::Reported)?);
         }
-        Ok(res)
+        for size in types.iter().filter_map(Type::as_tensor).flat_map(|it| it.shape.iter()) {
+            if self.undefined_symbol(size).is_some() {
+                let what = "a loop whose results have a size that only its data knows";
+                self.unsupported_argument(&format!("{what} is not supported"));
+                return Err(Refusal::Reported);
+            }
+        }
+        let made = match making.builder.push_stated(op, args, attrs, Some(types)) {
+            Ok(it) => it,
+            Err(diag) => {
+                self.diags.push(diag);
+                return Err(Refusal::Reported);
+            }
+        };
+        for (result, value) in results.into_iter().zip(made) {
+            if let Some(number) = result.number {
+                if let Some(symbol) = self.undefined_symbol(&number) {
+                    self.define(making, value, &symbol)?;
+                }
+            } else if let Some(name) = result.name {
+                scope.values.insert(name.to_owned(), Some(value));
+            }
+        }
+        Ok(())
     }
 
-    /// Makes a function of a body; gives its name.
-    fn body(&mut self, it: &'p GraphArgument) -> String {
-        let name = self.function_name(&it.name);
-        let at = self.functions.len();
-        // The name is taken before the bodies inside ask for theirs.
-        self.functions.push(Function { name: name.clone(), ..Function::default() });
-        self.origins.push(Vec::new());
-        let graph: &'p Graph = &it.graph;
-        let facts = self.facts(graph);
-        let mut making = Making { builder: Builder::new(&facts), origins: Vec::new() };
-        let mut scope = Scope { graph, values: Map::default() };
-        let mut params = Vec::new();
-        for input in &graph.inputs {
-            let Argument::Tensor(input) = input else {
-                self.unsupported_argument("a body of control flow that takes no tensor");
-                continue;
-            };
-            let ty = graph
-                .tensor_values
-                .get(&input.name)
-                .and_then(|it| self.tensor_type(&input.name, it));
-            let value = ty.map(|ty| making.builder.param(ty));
-            if value.is_some() {
-                params.push(Param { name: input.name.clone(), kind: ParamKind::User });
-            }
-            scope.values.insert(input.name.clone(), value);
-        }
-        self.nodes(&mut making, &mut scope);
-        let mut outputs = Vec::new();
-        let mut yields = Vec::new();
-        for output in &graph.outputs {
-            if let Ok(Arg::Value(value)) = self.operand(&mut making, &scope, output) {
-                let name = match output {
-                    Argument::Tensor(it) => it.name.clone(),
-                    _ => String::new(),
-                };
-                let ty = making.builder.ty(value).clone();
-                outputs.push(Output { name, kind: OutputKind::Result, ty });
-                yields.push(value);
-            }
-        }
-        let body = making.builder.finish(yields);
-        let function = Function { name: name.clone(), facts: facts.clone(), params, outputs, body };
-        if let (Some(slot), Some(origins)) = (self.functions.get_mut(at), self.origins.get_mut(at))
-        {
-            *slot = function;
-            *origins = making.origins;
-        }
-        name
+    /// The types of the results that are tensors, in their places.
+    fn tensor_results(
+        &mut self,
+        scope: &Scope<'p>,
+        node: &'p Node,
+    ) -> Result<Vec<Option<Type>>, Refusal> {
+        let results = self.results(scope.graph, &node.outputs);
+        Ok(results.into_iter().map(|it| it.ty.filter(|_| it.number.is_none())).collect())
     }
 
     /// Puts a body in the place of its call.
@@ -164,22 +248,44 @@ impl<'p> Importer<'p> {
         body: &'p GraphArgument,
         operands: &[&'p Argument],
     ) -> Result<(), Refusal> {
-        let operands = self.operands(making, scope, operands)?;
+        let operands = self.all_items(scope, operands)?;
         let graph: &'p Graph = &body.graph;
-        let mut inner = Scope { graph, values: Map::default() };
-        let inputs = graph.inputs.iter().filter_map(|it| match it {
-            Argument::Tensor(it) => Some(it.name.clone()),
-            _ => None,
-        });
-        inner.values.extend(inputs.zip(operands.into_iter().map(Some)));
+        let mut inner = Scope { graph, values: crate::schema::Map::default() };
+        for (input, given) in graph.inputs.iter().zip(operands) {
+            match (input, given) {
+                (Argument::Tensor(it), given) => {
+                    let value = self.item_value(making, given)?;
+                    inner.values.insert(it.name.clone(), Some(value));
+                }
+                (input, given) => {
+                    let Some((inside, _)) = self.number_of(graph, input) else { continue };
+                    if matches!(&given, Item::Number(it, _) if *it == inside) {
+                        continue;
+                    }
+                    let symbol = self.undefined_symbol(&inside).ok_or(Refusal::Unfit)?;
+                    let value = self.item_value(making, given)?;
+                    self.define(making, value, &symbol)?;
+                }
+            }
+        }
         self.nodes(making, &mut inner);
-        let (mut names, mut given) = (Vec::new(), Vec::new());
-        node.outputs.iter().for_each(|it| output_names(it, &mut names));
-        graph.outputs.iter().for_each(|it| output_names(it, &mut given));
-        for (name, given) in names.into_iter().zip(given) {
-            let (Some(name), Some(given)) = (name, given) else { continue };
-            let value = self.value(&inner, given).ok();
-            scope.values.insert(name.to_owned(), value);
+        let (names, given) =
+            (self.results(scope.graph, &node.outputs), self.results(graph, &graph.outputs));
+        for (result, given) in names.into_iter().zip(given) {
+            match (result.number, given.number) {
+                (None, None) => {
+                    let (Some(name), Some(given)) = (result.name, given.name) else { continue };
+                    let value = self.value(&inner, given).ok();
+                    scope.values.insert(name.to_owned(), value);
+                }
+                (Some(outside), Some(inside)) => {
+                    if let Some(symbol) = self.undefined_symbol(&outside) {
+                        let value = self.number_value(making, inside, ir::DType::I64)?;
+                        self.define(making, value, &symbol)?;
+                    }
+                }
+                _ => return Err(Refusal::Unfit),
+            }
         }
         Ok(())
     }

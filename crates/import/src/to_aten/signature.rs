@@ -57,8 +57,7 @@ impl<'p> Importer<'p> {
         // Ops come after all parameters.
         for (value, symbol) in bound {
             making.start(OriginInfo::default());
-            let made = aten::BindSymbol::build(&mut making.builder, value, symbol);
-            let _reported = self.built(made);
+            let _reported = self.define(making, value, &symbol);
         }
         params
     }

@@ -233,6 +233,8 @@ impl<'a> Compiler<'a> {
             Ok(Inst::Store { to, value: self.slot(it.value())?, combine })
         } else if let Some(it) = Const::of(view) {
             self.constant(view, &it.value(), it.dtype())
+        } else if let Some(it) = IndexOp::of(view).filter(|it| it.value().is_real()) {
+            self.constant(view, &Number::Int(it.value()), it.dtype())
         } else if let Some(it) = IndexOp::of(view) {
             let value = self.index(&it.value(), &[])?;
             Ok(Inst::Index { to: self.element(view.op.result()), value, dtype: it.dtype() })
@@ -276,6 +278,10 @@ impl<'a> Compiler<'a> {
             Number::Bool(it) => Elem::Int((*it).into()),
             Number::Float(it) => Elem::Float(*it),
             Number::Complex(re, im) => Elem::Complex(*re, *im),
+            Number::Int(it) if it.is_real() => match (self.cx.number)(it)? {
+                sym::Number::Int(it) => Elem::Int(it.into()),
+                sym::Number::Float(it) => Elem::Float(it),
+            },
             Number::Int(it) => match it.as_int() {
                 Some(it) => Elem::Int(it.into()),
                 None => {

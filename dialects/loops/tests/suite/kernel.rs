@@ -328,6 +328,7 @@ fn a_store_on_its_own_writes_to_its_cell() {
         view: View::of(&function.body, &function.facts, store),
         operands: &operands,
         size: &|it| Ok(it.as_int().unwrap()),
+        number: &|it| Ok(it.as_number().unwrap()),
         run: &|_, _, _| panic!("a store has no region"),
         call: &|_, _| panic!("a store calls nothing"),
         bind: &|_, _| panic!("a store binds nothing"),

@@ -9,9 +9,16 @@ use crate::ops::{Assert, Bitcast, Cast, Full, Iota, Literal, Size};
 pub(super) fn number(cx: &EvalCx<'_>, number: &Number) -> Result<Elem, EvalError> {
     Ok(match number {
         Number::Bool(it) => Elem::Int(i128::from(*it)),
-        Number::Int(it) => Elem::Int((cx.size)(it)?.into()),
+        Number::Int(it) => symbolic(cx, it)?,
         Number::Float(it) => Elem::Float(*it),
         Number::Complex(re, im) => Elem::Complex(*re, *im),
+    })
+}
+
+fn symbolic(cx: &EvalCx<'_>, it: &sym::Expr) -> Result<Elem, EvalError> {
+    Ok(match (cx.number)(it)? {
+        sym::Number::Int(it) => Elem::Int(it.into()),
+        sym::Number::Float(it) => Elem::Float(it),
     })
 }
 
@@ -76,7 +83,7 @@ pub(crate) fn iota(cx: &EvalCx<'_>) -> Eval {
 
 pub(crate) fn size(cx: &EvalCx<'_>) -> Eval {
     let it = Size(cx.view);
-    give(it.dtype(), &[], bytes_of(it.dtype(), Elem::Int((cx.size)(&it.value())?.into())))
+    give(it.dtype(), &[], bytes_of(it.dtype(), symbolic(cx, &it.value())?))
 }
 
 pub(crate) fn cast(cx: &EvalCx<'_>) -> Eval {
