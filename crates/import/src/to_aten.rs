@@ -14,6 +14,7 @@ mod graph;
 mod hops;
 mod signature;
 mod symbols;
+mod vmap;
 
 use std::collections::BTreeSet;
 

@@ -8,6 +8,7 @@ use sym::Expr;
 use super::{
     Importer, Making, OriginInfo, Scope,
     arguments::{Refusal, symbolic_name},
+    vmap,
 };
 use crate::schema::{Argument, Node, OptionalTensorArgument};
 
@@ -27,9 +28,38 @@ const DROPPED: &[&str] = &[
 
 impl<'p> Importer<'p> {
     pub(super) fn nodes(&mut self, making: &mut Making<'_>, scope: &mut Scope<'p>) {
-        for node in &scope.graph.nodes {
+        self.some_nodes(making, scope, &scope.graph.nodes);
+    }
+
+    pub(super) fn some_nodes(
+        &mut self,
+        making: &mut Making<'_>,
+        scope: &mut Scope<'p>,
+        nodes: &'p [Node],
+    ) {
+        let mut at = 0;
+        while let Some(node) = nodes.get(at) {
             making.start(OriginInfo::of(node, node_name(node)));
-            match self.node(making, scope, node) {
+            let rest = nodes.get(at..).unwrap_or(&[]);
+            at += 1;
+            let result = match vmap::mark(node) {
+                // Marks that belong to the `vmap` around, which has read them.
+                Some("lazy_load_decompositions" | "_add_batch_dim" | "_remove_batch_dim") => Ok(()),
+                Some("_vmap_increment_nesting") => match vmap::extent(rest) {
+                    Some(count) => {
+                        at += count - 1;
+                        let inside = rest.get(1..count - 1).unwrap_or(&[]);
+                        let result = self.vmap(making, scope, inside);
+                        if result.is_err() {
+                            inside.iter().for_each(|it| poison(scope, it));
+                        }
+                        result
+                    }
+                    None => Err(Refusal::Unfit),
+                },
+                _ => self.node(making, scope, node),
+            };
+            match result {
                 Ok(()) => (),
                 Err(Refusal::Reported) => poison(scope, node),
                 Err(Refusal::Unfit) => {
