@@ -160,15 +160,23 @@ pub fn eval_scan(cx: &EvalCx<'_>) -> Evaluated {
     Ok(carried)
 }
 
-/// Defines a symbol by the only element of the operand.
-pub fn eval_bind_symbol(cx: &EvalCx<'_>) -> Evaluated {
-    let value = cx.operands.first().ok_or_else(|| EvalError("no operand".to_owned()))?.scalar()?;
-    let symbol: String = cx.view.attr("symbol");
-    let value = match sym::Expr::sym(&symbol).is_real() {
+/// Gives a symbol the value of an element, as an integer or as a float.
+pub fn bind(
+    cx: &EvalCx<'_>,
+    symbol: &str,
+    value: crate::scalar::Elem,
+) -> std::result::Result<(), EvalError> {
+    let value = match sym::Expr::sym(symbol).is_real() {
         true => sym::Number::Float(value.to_f64()),
         false => sym::Number::Int(value.to_i64()),
     };
-    (cx.bind)(&symbol, value)?;
+    (cx.bind)(symbol, value)
+}
+
+/// Defines a symbol by the only element of the operand.
+pub fn eval_bind_symbol(cx: &EvalCx<'_>) -> Evaluated {
+    let value = cx.operands.first().ok_or_else(|| EvalError("no operand".to_owned()))?.scalar()?;
+    bind(cx, &cx.view.attr::<String>("symbol"), value)?;
     Ok(Vec::new())
 }
 

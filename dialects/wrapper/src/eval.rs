@@ -90,7 +90,7 @@ pub(crate) fn bind(cx: &EvalCx<'_>) -> Evaluated {
     let (factor, scaled) = (it.factor(), dim(cx, it.dim())?.checked_sub((cx.size)(&it.rest())?));
     match scaled {
         Some(scaled) if factor != 0 && scaled % factor == 0 => {
-            (cx.bind)(&it.symbol(), scaled / factor)?;
+            (cx.bind)(&it.symbol(), sym::Number::Int(scaled / factor))?;
             Ok(Vec::new())
         }
         _ => Err(error(format!("{} has no whole value", it.symbol()))),
@@ -101,7 +101,7 @@ pub(crate) fn bind_item(cx: &EvalCx<'_>) -> Evaluated {
     let tensor = operand(cx, 0)?.tensor()?;
     match tensor.numel() {
         1 => {
-            (cx.bind)(&ops::BindItem(cx.view).symbol(), tensor.elem(0).to_i64())?;
+            ir::control::bind(cx, &ops::BindItem(cx.view).symbol(), tensor.elem(0))?;
             Ok(Vec::new())
         }
         count => Err(error(format!("{count} elements where one is needed"))),

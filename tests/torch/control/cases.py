@@ -6,6 +6,8 @@ and its dynamic shapes. Inputs wrapped in `Fails` must stop the run with that me
 import torch
 
 CASES = {}
+# Cases that are traced by bytecode: the exporter keeps regions that are compiled once only there.
+STRICT = set()
 
 
 class Fails:
@@ -18,6 +20,11 @@ class Fails:
 def case(make):
     assert make.__name__ not in CASES, make.__name__
     CASES[make.__name__] = make
+    return make
+
+
+def strict(make):
+    STRICT.add(make.__name__)
     return make
 
 

@@ -3,7 +3,7 @@ import torch
 import torch.nn as nn
 from torch._higher_order_ops import associative_scan, map as map_over, scan, while_loop
 
-from cases import case, module, floats, ints, flag
+from cases import case, flag, floats, ints, module, strict
 
 Dim = torch.export.Dim
 N = lambda low=0, high=40: Dim("n", min=low, max=high)
@@ -449,10 +449,38 @@ def associative_pair():
     return module(f), [(floats(2, 6), floats(2, 6))]
 
 
-# Shared bodies.
+# Shared bodies. The exporter keeps them only of functions that see nothing but their arguments.
+
+region = torch.compiler.nested_compile_region
+
+
+@region
+def layer(x, w, b):
+    return torch.nn.functional.gelu(x @ w.t() + b) + x
+
+
+@region
+def doubled_sine(x):
+    return x.sin() * 2
+
+
+@region
+def both(x, y):
+    return doubled_sine(x) + doubled_sine(y)
+
+
+@region
+def sized(x):
+    return x.softmax(0) + x.shape[0]
+
+
+@region
+def several(x, y):
+    return x + y, x.clone(), (x * y).sum()
 
 
 @case
+@strict
 def shared_layers():
     """A region called from several places with other weights each."""
 
@@ -462,10 +490,6 @@ def shared_layers():
             self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(4))
 
         def forward(self, x):
-            @torch.compiler.nested_compile_region
-            def layer(x, w, b):
-                return torch.nn.functional.gelu(x @ w.t() + b) + x
-
             for it in self.layers:
                 x = layer(x, it.weight, it.bias)
             return x
@@ -474,47 +498,29 @@ def shared_layers():
 
 
 @case
+@strict
 def shared_nested():
-    def f(x, y):
-        @torch.compiler.nested_compile_region
-        def inner(x):
-            return x.sin() * 2
-
-        @torch.compiler.nested_compile_region
-        def outer(x, y):
-            return inner(x) + inner(y)
-
-        return outer(x, y) - outer(y, x) * inner(x)
-
+    f = lambda x, y: both(x, y) - both(y, x) * x
     return module(f), [(floats(3), floats(3))]
 
 
 @case
+@strict
 def shared_sizes():
     """One region for several sizes."""
-
-    def f(x, y):
-        @torch.compiler.nested_compile_region
-        def g(x):
-            return x.softmax(0) + x.shape[0]
-
-        return g(x), g(y), g(torch.cat([x, y]))
-
+    f = lambda x, y: (sized(x), sized(y), sized(torch.cat([x, y])))
     sizes = {0: Dim("d", min=2, max=9)}, {0: Dim("e", min=2, max=9)}
     return module(f), [(floats(a), floats(b)) for a, b in ((3, 4), (2, 9), (5, 5))], sizes
 
 
 @case
+@strict
 def shared_results():
     """A region with several results, one of them an operand's value."""
 
     def f(x):
-        @torch.compiler.nested_compile_region
-        def g(x, y):
-            return x + y, x.clone(), (x * y).sum()
-
-        a, b, c = g(x, x.cos())
-        return g(b * c, a)
+        a, b, c = several(x, x.cos())
+        return several(b * c, a)
 
     return module(f), [(floats(3),)]
 
