@@ -554,18 +554,3 @@ def autocast_region():
             return self.two(y)
 
     return Net(), [(floats(3, 8),)]
-
-
-@case
-def autocast_half():
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.one, self.two = nn.Linear(8, 8), nn.Linear(8, 8)
-
-        def forward(self, x):
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                y = self.one(x).relu()
-            return self.two(y.float())
-
-    return Net(), [(floats(3, 8),)]
