@@ -166,23 +166,22 @@ impl<'p> Importer<'p> {
         body: &'p GraphArgument,
         lists: [Option<&'p Argument>; 3],
     ) -> Result<(), Refusal> {
-        let mut given = Vec::new();
-        for it in lists {
-            given.push(match it {
-                Some(it) => self.items(scope, it)?,
-                None => Vec::new(),
-            });
-        }
+        let mut items = |it: Option<&'p Argument>| match it {
+            Some(it) => self.items(scope, it),
+            None => Ok(Vec::new()),
+        };
+        let [init, xs, extra] = lists;
+        let (init, xs, extra) = (items(init)?, items(xs)?, items(extra)?);
         // What is carried, and parts of sequences, are tensors always.
-        let tensors = given[0].len() + given[1].len();
+        let tensors = init.len() + xs.len();
         let mut passing = vec![Passing::Tensor; tensors];
-        passing.extend(self.passing(&given[2], &[body], tensors));
+        passing.extend(self.passing(&extra, &[body], tensors));
         let mut args = Vec::new();
-        let mut at = 0;
-        for items in given {
-            let end = at + items.len();
-            args.push(self.passed(making, items, passing.get(at..end).unwrap_or(&[]))?);
-            at = end;
+        let mut rest = passing.as_slice();
+        for items in [init, xs, extra] {
+            let (these, others) = rest.split_at(items.len().min(rest.len()));
+            args.push(self.passed(making, items, these)?);
+            rest = others;
         }
         let attrs = vec![Attr::Str(kind.to_owned()), Attr::Ref(self.body(body, &passing))];
         self.results_of(making, scope, node, aten::Subgraph::def(), args, attrs)
