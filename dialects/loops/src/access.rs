@@ -99,34 +99,6 @@ pub fn block_access(offset: &Expr, axis: &str, block: i64, facts: &Facts) -> Lan
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn access(offset: &str, block: i64) -> Lane {
-        let axes = [("n".to_owned(), Expr::int(64)), ("m".to_owned(), Expr::sym("s0"))];
-        let facts = axis_facts(&Facts::default(), &axes);
-        let offset = sym::parse(offset).expect("the test's own text");
-        block_access(&sym::simplify(&offset, &facts), "n", block, &facts)
-    }
-
-    #[test]
-    fn quotients_and_remainders_within_a_block() {
-        assert_eq!(access("Mod(n, 32)", 16), Lane::Contiguous);
-        assert_eq!(access("n//32 + 7*m", 16), Lane::Uniform);
-        assert_eq!(access("5*Mod(n, 16) + m", 16), Lane::Strided(Expr::int(5)));
-        assert_eq!(access("64*Mod(n//32, 2) + 2*Mod(n, 32)", 16), Lane::Strided(Expr::int(2)));
-        // The blocks cut across these.
-        assert_eq!(access("Mod(n, 8)", 16), Lane::Gather);
-        assert_eq!(access("n//8", 16), Lane::Gather);
-        assert_eq!(access("Mod(n, 24)", 16), Lane::Gather);
-        assert_eq!(access("Mod(n, 2) + n//4", 16), Lane::Gather);
-        // Nothing is known of the lanes.
-        assert_eq!(access("Mod(n, 32)", 1), Lane::Gather);
-        assert_eq!(access("n", 1), Lane::Contiguous);
-    }
-}
-
 /// The symbols that a kernel takes: those its types and expressions mention, without the axes that
 /// it and the loops in it run over, and without dynamic indices.
 pub fn free_symbols(body: &Body, op: &Op) -> BTreeSet<String> {
@@ -185,4 +157,32 @@ fn axes(op: &Op) -> Vec<&str> {
     }
     // An epilogue.
     if !has_own { vec!["b", "m", "n"] } else { res }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(offset: &str, block: i64) -> Lane {
+        let axes = [("n".to_owned(), Expr::int(64)), ("m".to_owned(), Expr::sym("s0"))];
+        let facts = axis_facts(&Facts::default(), &axes);
+        let offset = sym::parse(offset).expect("the test's own text");
+        block_access(&sym::simplify(&offset, &facts), "n", block, &facts)
+    }
+
+    #[test]
+    fn quotients_and_remainders_within_a_block() {
+        assert_eq!(access("Mod(n, 32)", 16), Lane::Contiguous);
+        assert_eq!(access("n//32 + 7*m", 16), Lane::Uniform);
+        assert_eq!(access("5*Mod(n, 16) + m", 16), Lane::Strided(Expr::int(5)));
+        assert_eq!(access("64*Mod(n//32, 2) + 2*Mod(n, 32)", 16), Lane::Strided(Expr::int(2)));
+        // The blocks cut across these.
+        assert_eq!(access("Mod(n, 8)", 16), Lane::Gather);
+        assert_eq!(access("n//8", 16), Lane::Gather);
+        assert_eq!(access("Mod(n, 24)", 16), Lane::Gather);
+        assert_eq!(access("Mod(n, 2) + n//4", 16), Lane::Gather);
+        // Nothing is known of the lanes.
+        assert_eq!(access("Mod(n, 32)", 1), Lane::Gather);
+        assert_eq!(access("n", 1), Lane::Contiguous);
+    }
 }
