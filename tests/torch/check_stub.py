@@ -67,7 +67,7 @@ def check_add(folder):
     assert want in stderr.text, stderr.text
     if torch.__version__ >= "2.13":
         assert want in message, message
-    want = "input 'b' (input 1): dimension 0 is 4, expected B = 5"
+    want = "input 'b' (input 1): dimension 0 is 4, expected 5 = B"
     _, stderr = refused(model, a, torch.zeros(4, 3))
     assert want in stderr.text, stderr.text
     want = "input 'a' (input 0): dtype is float64, expected float32"
