@@ -1,6 +1,8 @@
 //! Taking a program of many independent samples apart.
 
-use ir::{Function, OutputKind, ParamKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+use ir::{Function, OutputKind, ParamKind, View};
 
 /// Which values and ops of a function have to do with each other.
 ///
@@ -30,7 +32,28 @@ impl Parts {
             });
             op.results().for_each(|it| res.join(it.index(), values + i));
         }
+        res.join_symbols(function);
         res
+    }
+
+    /// What mentions a size that data defines belongs to what defines it.
+    fn join_symbols(&mut self, function: &Function) {
+        let mut first: BTreeMap<String, usize> = BTreeMap::new();
+        for (i, op) in function.body.ops().iter().enumerate() {
+            let mut symbols: BTreeSet<String> = BTreeSet::new();
+            let mut add = |it: &sym::Expr| {
+                symbols.extend(it.symbols().iter().map(|it| it.to_string()));
+            };
+            op.attrs.iter().for_each(|it| it.for_each_expr(&mut add));
+            op.results().for_each(|it| function.body.ty(it).for_each_expr(&mut add));
+            if op.def.0.name == "aten.bind_symbol" {
+                symbols.insert(View::of(&function.body, &function.facts, op).attr("symbol"));
+            }
+            for symbol in symbols.into_iter().filter(|it| !it.starts_with('s')) {
+                let at = *first.entry(symbol).or_insert(i);
+                self.join(self.values + at, self.values + i);
+            }
+        }
     }
 
     fn find(&self, mut i: usize) -> usize {
@@ -115,6 +138,22 @@ func @main {
   output user \"b\" %3 : f32[2]<1>
 }
 ";
+
+    #[test]
+    fn a_size_that_data_defines_stays_with_what_uses_it() {
+        let text = "\
+func @main {
+  symbol u0 in 0..1
+  %0 = param user \"n\" : i64[]<>
+  %1 = param user \"x\" : f32[2]<1>
+  aten.bind_symbol %0 {symbol = \"u0\"}
+  %2 = aten.select.int %1 {dim = 0, index = u0} : f32[]<>
+  output user \"a\" %2 : f32[]<>
+}
+";
+        let whole = ir::parse_module("test", text, catalog::ops()).unwrap().swap_remove(0);
+        assert_eq!(Parts::new(&whole).keep(&whole, &[0]).body.ops().len(), 2);
+    }
 
     #[test]
     fn a_part_has_what_its_outputs_need() {
