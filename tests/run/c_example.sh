@@ -4,8 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cargo build --quiet --release --package tintype --package runtime
-target="$(cargo metadata --no-deps --format-version=1 --offline |
-  sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')"
+target="$(bash tests/target.sh)"
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT
 

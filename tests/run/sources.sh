@@ -14,8 +14,7 @@ if [ -z "$cmake" ]; then
   cmake="$folder/bin/cmake"
 fi
 cargo build --quiet --release --package tintype
-target="$(cargo metadata --no-deps --format-version=1 --offline |
-  sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')"
+target="$(bash tests/target.sh)"
 tintype="$target/release/tintype"
 out="$(mktemp -d)"
 trap 'rm -rf "$out"' EXIT

@@ -11,8 +11,7 @@ cd "$(dirname "$0")/../.."
 
 cargo build --quiet --release --package tintype --bin tintype
 cargo build --quiet --release --package runtime --example stub_packages
-target="$(cargo metadata --no-deps --format-version=1 --offline |
-  sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')"
+target="$(bash tests/target.sh)"
 tintype="$target/release/tintype"
 torch="$(bash tests/torch/setup.sh | tail -n 1)"
 out="$(mktemp -d)"

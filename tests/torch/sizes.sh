@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Dynamic sizes against real PyTorch: each archive is compiled once and compared with eager at nine
+# Dynamic sizes against real PyTorch: each archive is compiled once and compared with eager at ten
 # sizes, through PyTorch's loader and without it.
 #
 #     sizes.sh [ARCHIVE.pt2 ...]       the models of sizes.py without archives
@@ -11,8 +11,7 @@ cd "$(dirname "$0")/../.."
 
 if [ -z "${TINTYPE:-}" ]; then
   cargo build --quiet --release --package tintype --bin tintype
-  target="$(cargo metadata --no-deps --format-version=1 --offline |
-    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')"
+  target="$(bash tests/target.sh)"
   TINTYPE="$target/release/tintype"
 fi
 python="$(bash tests/torch/setup.sh | tail -n 1)/bin/python"

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use ir::{Function, Op, OutputKind, ParamKind, ValueId, View as OpView};
+use ir::{Function, Op, ParamKind, ValueId, View as OpView};
 use wrapper::{AssertItem, BindItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
 
 use super::{HostInfo, Printer};
@@ -203,9 +203,7 @@ impl<'a> Printer<'a, '_> {
     pub(super) fn arena_is_a_block(&self, arena: ValueId) -> bool {
         let mut arenas = self.main.body.ops().iter().filter(|it| it.def.0.name == "wrapper.arena");
         let is_first = arenas.next().is_some_and(|it| it.result() == arena);
-        self.main.outputs.iter().any(|it| it.kind == OutputKind::Result)
-            || self.is_body()
-            || !is_first
+        self.is_body() || !is_first
     }
 
     fn is_body(&self) -> bool {

@@ -240,8 +240,9 @@ fn fft_several(cx: &mut Cx<'_, '_>, forward: bool, half: bool) -> Values {
     Ok(vec![it.whole(cx)?])
 }
 
-/// The real inverse over several dimensions; the last one has half a spectrum.
-fn irfft_several(cx: &mut Cx<'_, '_>) -> Values {
+/// Over several dimensions, of the last of which half is given: the real inverse of a spectrum, or
+/// the real spectrum of a signal, which is the inverse of the conjugate in that dimension.
+fn real_several(cx: &mut Cx<'_, '_>, forward: bool) -> Values {
     let x = cx.x("self")?;
     let dims = several(cx, cx.rank(x))?;
     let mut it = parts(cx, x)?;
@@ -253,12 +254,13 @@ fn irfft_several(cx: &mut Cx<'_, '_>) -> Values {
         let n = size.clone().unwrap_or_else(|| cx.dim_size(x, *dim));
         count = count * n.clone();
         it = it.each(cx, |cx, part| resized(cx, part, *dim, &n))?;
-        it = transform(cx, it, *dim, &n, false)?;
+        it = transform(cx, it, *dim, &n, forward)?;
     }
     let own = (cx.dim_size(x, *last) - Expr::int(1)) * Expr::int(2);
     let n = size.clone().unwrap_or_else(|| cx.simple(&own));
+    let it = if forward { conjugated(cx, it)? } else { it };
     let re = inverse_real(cx, it, *last, &n)?;
-    let factor = norm_factor(cx, &(count * n), false)?;
+    let factor = norm_factor(cx, &(count * n), forward)?;
     Ok(vec![scaled(cx, Parts { re, im: None }, factor)?.re])
 }
 
@@ -288,29 +290,6 @@ fn ihfft(cx: &mut Cx<'_, '_>) -> Values {
     let factor = norm_factor(cx, &n, false)?;
     let res = scaled(cx, res, factor)?;
     Ok(vec![res.whole(cx)?])
-}
-
-/// The real spectrum of a signal of which half of the last dimension is given.
-fn hfft_several(cx: &mut Cx<'_, '_>) -> Values {
-    let x = cx.x("self")?;
-    let dims = several(cx, cx.rank(x))?;
-    let mut it = parts(cx, x)?;
-    let Some(((last, size), others)) = dims.split_last() else {
-        return Err(cx.error("a transform over no dimension"));
-    };
-    let mut count = Expr::int(1);
-    for (dim, size) in others {
-        let n = size.clone().unwrap_or_else(|| cx.dim_size(x, *dim));
-        count = count * n.clone();
-        it = it.each(cx, |cx, part| resized(cx, part, *dim, &n))?;
-        it = transform(cx, it, *dim, &n, true)?;
-    }
-    let own = (cx.dim_size(x, *last) - Expr::int(1)) * Expr::int(2);
-    let n = size.clone().unwrap_or_else(|| cx.simple(&own));
-    let it = conjugated(cx, it)?;
-    let re = inverse_real(cx, it, *last, &n)?;
-    let factor = norm_factor(cx, &(count * n), true)?;
-    Ok(vec![scaled(cx, Parts { re, im: None }, factor)?.re])
 }
 
 /// Half a spectrum along the last dimension, the inverse of the above.
@@ -366,8 +345,8 @@ rules! {
     "fft_fft2" | "fft_fftn" => |cx| fft_several(cx, true, false),
     "fft_ifft2" | "fft_ifftn" => |cx| fft_several(cx, false, false),
     "fft_rfft2" | "fft_rfftn" => |cx| fft_several(cx, true, true),
-    "fft_irfft2" | "fft_irfftn" => irfft_several,
-    "fft_hfft2" | "fft_hfftn" => hfft_several,
+    "fft_irfft2" | "fft_irfftn" => |cx| real_several(cx, false),
+    "fft_hfft2" | "fft_hfftn" => |cx| real_several(cx, true),
     "fft_ihfft2" | "fft_ihfftn" => ihfft_several,
     "fft_fftshift" => |cx| shift(cx, false),
     "fft_ifftshift" => |cx| shift(cx, true),
