@@ -10,6 +10,8 @@ pub mod report;
 
 #[path = "check-memory/mod.rs"]
 mod check_memory;
+#[path = "hoist-sizes/mod.rs"]
+mod hoist_sizes;
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;
 #[path = "reuse-buffers/mod.rs"]
@@ -23,4 +25,5 @@ pub static PASSES: &[&PassDef] = &[
     &plan_memory::PLAN_MEMORY,
     &sanitize_memory::SANITIZE_MEMORY,
     &check_memory::CHECK_MEMORY,
+    &hoist_sizes::HOIST_SIZES,
 ];

@@ -9,6 +9,8 @@ use crate::{
     plan_memory::bytes,
 };
 
+pub use wrapper::model_symbols;
+
 /// A tensor in the arena.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -47,13 +49,23 @@ impl ArenaUse {
         let mut arenas: Vec<(ValueId, Expr)> = Vec::new();
         let mut slices: Vec<(ValueId, ValueId, Expr)> = Vec::new();
         let mut calls: Vec<(ValueId, String, Origin)> = Vec::new();
+        // In terms of the model's symbols.
+        let mut named: Vec<(String, Expr)> = Vec::new();
+        let size = |op: &Op, attribute: &str, named: &[(String, Expr)]| {
+            let value = attr::<Expr>(op, attribute)?;
+            Some(value.subst(&|name| named.iter().find(|it| it.0 == name).map(|it| it.1.clone())))
+        };
         function.body.for_each_op(&mut |op| match op.def.0.name {
+            "wrapper.size" => {
+                let value = size(op, "value", &named);
+                named.extend(attr::<String>(op, "symbol").zip(value));
+            }
             "wrapper.arena" => {
-                arenas.extend(attr::<Expr>(op, "size").map(|it| (op.result(), it)));
+                arenas.extend(size(op, "size", &named).map(|it| (op.result(), it)));
             }
             "wrapper.slice" => {
                 let arena = op.operands().next();
-                let place = arena.zip(attr::<Expr>(op, "offset"));
+                let place = arena.zip(size(op, "offset", &named));
                 slices.extend(place.map(|it| (op.result(), it.0, it.1)));
             }
             "wrapper.call" => {

@@ -9,7 +9,7 @@ use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
 use sym::{Expr, Range};
 use wrapper::{
     Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlloc,
-    OutputInput, OutputNone, OutputSame, OutputView, Slice, StridedInput, TakeInputs, View,
+    OutputInput, OutputNone, OutputSame, OutputView, Size, Slice, StridedInput, TakeInputs, View,
 };
 
 use crate::{
@@ -205,6 +205,9 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.code.line(format!("tt_check_rank(run, {i}, {});", ty.rank()));
         } else if let Some(it) = Bind::of(view) {
             self.bind(it);
+        } else if let Some(it) = Size::of(view) {
+            let value = self.size(&it.value());
+            self.code.line(format!("const {} = {value};", declared_symbol(&it.symbol())));
         } else if let Some(it) = CheckDim::of(view) {
             let (i, dim, size) = (self.input(it.x()), it.dim(), it.size());
             let want = self.size(&size);
@@ -506,6 +509,8 @@ fn early_arena(main: &Function) -> Option<Expr> {
         let view = OpView::of(&main.body, &main.facts, op);
         if let Some(it) = BindItem::of(view) {
             late.push(it.symbol());
+        } else if let Some(it) = Size::of(view) {
+            late.extend(late.iter().any(|late| it.value().mentions(late)).then(|| it.symbol()));
         } else if let Some(it) = Arena::of(view).filter(|_| size.is_none()) {
             size = Some(it.size());
         }
@@ -546,7 +551,7 @@ fn tables(code: &mut Code, info: &HostInfo, main: &Function) {
     };
     let inputs = io(code, "input", &info.inputs);
     let outputs = io(code, "output", &info.outputs);
-    let symbols = main.facts.symbols();
+    let symbols = wrapper::model_symbols(main);
     if !symbols.is_empty() {
         code.open("static const tt_symbol_info symbols[] = {");
         for it in &symbols {

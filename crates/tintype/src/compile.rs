@@ -422,7 +422,7 @@ fn signature(info: &HostInfo, main: &Function, cpu: &TargetCpu) -> package::Sign
     package::Signature {
         producer: format!("tintype {}", env!("CARGO_PKG_VERSION")),
         target_cpu: cpu.to_string(),
-        symbols: main.facts.symbols().into_iter().map(symbol).collect(),
+        symbols: wrapper_passes::report::model_symbols(main).into_iter().map(symbol).collect(),
         inputs: tensors(&info.inputs),
         outputs: tensors(&info.outputs),
     }

@@ -71,7 +71,7 @@ pub fn memory_plan(path: &Path, chosen: &Sizes) -> Result<MemoryPlan, Failure> {
     };
     let hints = hints(path, main);
     let mut sizes = Sizes::new();
-    for name in main.facts.symbols() {
+    for name in wrapper_passes::report::model_symbols(main) {
         let sym::Range { lo, hi } = main.facts.range_of_sym(&name);
         let size = chosen.get(&*name).or_else(|| hints.get(&*name)).copied();
         sizes.insert(name.to_string(), size.unwrap_or_else(|| usual_size(lo.max(0), hi)));

@@ -42,6 +42,16 @@ ir::dialect! { wrapper;
         eval: Some(eval::bind_item),
     }
 
+    /// Gives a size a name, so that it is computed once.
+    ///
+    /// ```ir
+    /// wrapper.size {symbol = "size0", value = 64}
+    /// ```
+    op Size = "size" () { symbol: Str, value: Size } {
+        infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::size),
+    }
+
     /// Stops the run unless a dimension of an input has this size.
     ///
     /// ```ir

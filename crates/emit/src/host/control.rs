@@ -36,6 +36,11 @@ pub(super) fn bound_by_data(function: &Function) -> Vec<String> {
     function.body.ops().iter().filter_map(bound).collect()
 }
 
+/// The symbols that a function defines itself.
+fn defined(function: &Function) -> Vec<String> {
+    [bound_by_data(function), wrapper::named_sizes(function)].concat()
+}
+
 /// The functions that an op calls.
 fn called(function: &Function, op: &Op) -> Vec<String> {
     let view = OpView::of(&function.body, &function.facts, op);
@@ -75,7 +80,7 @@ impl<'a> Program<'a> {
             let mut changed = false;
             for i in 0..self.bodies.len() {
                 let function = self.bodies[i].function;
-                let bound = bound_by_data(function);
+                let bound = defined(function);
                 let mut all: BTreeSet<String> = self.bodies[i].symbols.iter().cloned().collect();
                 for callee in function.body.ops().iter().flat_map(|op| called(function, op)) {
                     all.extend(self.symbols(&callee));
@@ -115,7 +120,7 @@ impl<'a> Program<'a> {
 
 /// The symbols in a function's types, attributes and kernels that it doesn't define itself.
 fn mentioned(function: &Function, kernels: &[&Function]) -> Vec<String> {
-    let bound = bound_by_data(function);
+    let bound = defined(function);
     let mut all: BTreeSet<String> = BTreeSet::new();
     let mut add = |ty: &ir::Type| {
         ty.for_each_expr(&mut |it| all.extend(it.symbols().iter().map(|it| it.to_string())));
