@@ -109,7 +109,12 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
             wrapper::CheckStrides::build(&mut it.builder, x)?;
         }
     }
+    let early = early_asserts(function);
     if !function.is_subgraph() {
+        for op in body.ops().iter().enumerate().filter(|it| early.contains(&it.0)) {
+            it.builder.origin = op.1.origin;
+            it.op(op.1, kernels)?;
+        }
         wrapper::TakeInputs::build(&mut it.builder)?;
     }
     for (i, value) in &users {
@@ -120,9 +125,9 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
             it.strided[value.index()] = Some(strided);
         }
     }
-    for op in body.ops() {
-        it.builder.origin = op.origin;
-        it.op(op, kernels)?;
+    for op in body.ops().iter().enumerate().filter(|it| !early.contains(&it.0)) {
+        it.builder.origin = op.1.origin;
+        it.op(op.1, kernels)?;
     }
     it.outputs(kernels)?;
     let Function { name, facts, params, outputs: _, body: _ } = function;
@@ -135,6 +140,26 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
         outputs: Vec::new(),
         body,
     })
+}
+
+/// The assertions of a model that the sizes of its inputs decide: they are checked before memory is
+/// taken for those sizes.
+fn early_asserts(function: &Function) -> Vec<usize> {
+    let body = &function.body;
+    let view = |op| ir::View::of(body, &function.facts, op);
+    let late: Vec<String> = body
+        .ops()
+        .iter()
+        .filter_map(|op| loops::BindSymbol::of(view(op)).map(|it| it.symbol()))
+        .collect();
+    let is_early = |op| {
+        let cond = loops::Assert::of(view(op)).map(|it| it.cond());
+        cond.is_some_and(|it| late.iter().all(|late| !it.mentions(late)))
+    };
+    match function.is_subgraph() {
+        true => Vec::new(),
+        false => (0..body.ops().len()).filter(|it| is_early(&body.ops()[*it])).collect(),
+    }
 }
 
 /// Whether `value` is a complex tensor whose parts a kernel makes as `x`.
