@@ -5,10 +5,11 @@
 
 Each way runs in a process of its own, under the same loader, below an allocator that counts every
 byte. Prints one line of JSON for each: `run_bytes`, the most that was allocated at once in a run
-beyond what was there before it, outputs among it; `held_bytes`, what runs have left for later
-ones; `total_bytes`, of which a peer's is its `run_bytes` alone, since what it holds may not be
-memory of runs, while a package's is the sum. Exit status 1 if the package needs more in total than
-the peer. Weights are loaded before and not counted. Needs torch, safetensors and a C compiler.
+beyond what was there before it, outputs among it; `held_bytes`, what runs have left for later ones;
+`total_bytes`, both together: the most beyond what was there once the model was loaded, so weights
+are not counted. Exit status 1 if the package needs more in total than a peer. A peer may hold what
+is no memory of runs, so its `run_bytes` alone is the least that can be said of it; a package's
+arena is what it holds. Needs torch, safetensors and a C compiler.
 """
 import argparse
 import ctypes
@@ -49,9 +50,8 @@ def measure(options):
             outputs = sum(it.untyped_storage().nbytes() for it in leaves if torch.is_tensor(it))
             del given, leaves
     run, held = most - before, max(before - loaded, 0)
-    total = run + held if options.one == "package" else run
     result = {"model": os.path.basename(options.archive), "peer": options.one}
-    result |= {"run_bytes": run, "held_bytes": held, "output_bytes": outputs, "total_bytes": total}
+    result |= {"run_bytes": run, "held_bytes": held, "output_bytes": outputs, "total_bytes": run + held}
     print(json.dumps(result))
 
 
