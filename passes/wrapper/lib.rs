@@ -12,6 +12,7 @@ pub mod report;
 mod check_memory;
 #[path = "hoist-sizes/mod.rs"]
 mod hoist_sizes;
+mod order;
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;
 #[path = "reuse-buffers/mod.rs"]
@@ -21,6 +22,7 @@ mod sanitize_memory;
 
 /// Every pass of this level.
 pub static PASSES: &[&PassDef] = &[
+    &order::ORDER,
     &reuse_buffers::REUSE_BUFFERS,
     &plan_memory::PLAN_MEMORY,
     &sanitize_memory::SANITIZE_MEMORY,

@@ -117,6 +117,40 @@ impl ArenaUse {
     }
 }
 
+/// The bytes of a function's own arenas.
+pub fn own_bytes(function: &Function) -> Expr {
+    let mut res = Expr::int(0);
+    function.body.for_each_op(&mut |op| {
+        if op.def.0.name == "wrapper.arena" {
+            res = res.clone() + attr(op, "size").unwrap_or_else(|| Expr::int(0));
+        }
+    });
+    res
+}
+
+/// The most bytes that bodies of control flow have at once while a function runs, those that they
+/// call among them. A body has its memory only while it runs, so branches and turns of a loop share.
+pub fn bodies_bytes(functions: &[Function], function: &Function) -> Expr {
+    // No body calls itself, so no chain of calls is longer than there are functions.
+    called_bytes(functions, function, functions.len())
+}
+
+fn called_bytes(functions: &[Function], function: &Function, depth: usize) -> Expr {
+    let mut res = Expr::int(0);
+    function.body.for_each_op(&mut |op| {
+        if op.def.0.name == "wrapper.call" || depth == 0 {
+            return;
+        }
+        for name in op.def.0.attrs.iter().filter_map(|it| attr::<ir::RefName>(op, it.name)) {
+            if let Some(body) = functions.iter().find(|it| it.name == name.0) {
+                let below = called_bytes(functions, body, depth - 1);
+                res = Expr::max(&res, &(own_bytes(body) + below));
+            }
+        }
+    });
+    res
+}
+
 fn attr<T: AttrTy>(op: &Op, name: &str) -> Option<T> {
     let i = op.def.0.attrs.iter().position(|it| it.name == name)?;
     T::of_attr(op.attrs.get(i)?)
