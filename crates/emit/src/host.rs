@@ -165,7 +165,7 @@ impl<'a, 'c> Printer<'a, 'c> {
         let mut users = 0;
         for (param, value) in self.main.params.iter().zip(&self.main.body.root.params) {
             let ty = memory_type(self.tensor(*value).dtype);
-            if param.kind == ParamKind::User {
+            if param.kind.is_given() {
                 self.inputs[value.index()] = Some(users);
                 self.pointers[value.index()] =
                     format!("static_cast<{ty}*>(tt_input(run, {users})->data)");
@@ -614,7 +614,7 @@ fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
             (ParamKind::Buffer { .. }, _) => "TT_KIND_BUFFER",
             (ParamKind::Constant, _) => "TT_KIND_TENSOR",
             (ParamKind::Folded, _) => "TT_KIND_FOLDED",
-            (ParamKind::User, _) => "TT_KIND_UNKNOWN",
+            (ParamKind::User | ParamKind::Fixed, _) => "TT_KIND_UNKNOWN",
         };
         let offset = it.offset.map_or("TT_NOT_STORED".to_owned(), |it| it.to_string());
         let name = names::identifier(&it.name, &mut taken);
