@@ -594,19 +594,23 @@ fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
     }
     let mut taken = Vec::new();
     let mut rows = String::new();
-    for (i, it) in entries.iter().enumerate() {
-        let list = |exprs: &[Expr]| {
-            let all: Vec<String> =
-                exprs.iter().map(|it| names::int(it.as_int().unwrap_or(0))).collect();
-            all.join(", ")
-        };
+    // Sizes and strides that are printed: equal layers have equal ones.
+    let mut arrays: Vec<String> = Vec::new();
+    let mut array = |code: &mut Code, exprs: &[Expr]| {
+        let all = exprs.iter().map(|it| names::int(it.as_int().unwrap_or(0)));
+        let list = all.collect::<Vec<_>>().join(", ");
+        let at = arrays.iter().position(|it| *it == list).unwrap_or_else(|| {
+            code.line(format!("static const int64_t dims_{}[] = {{{list}}};", arrays.len()));
+            arrays.push(list);
+            arrays.len() - 1
+        });
+        format!("dims_{at}")
+    };
+    for it in entries {
         let (mut sizes, mut strides) = ("nullptr".to_owned(), "nullptr".to_owned());
         if it.ty.rank() != 0 {
-            sizes = format!("constant_{i}_sizes");
-            strides = format!("constant_{i}_strides");
-            code.line(format!("static const int64_t {sizes}[] = {{{}}};", list(&it.ty.shape)));
-            let own = it.ty.strides.as_deref().unwrap_or(&[]);
-            code.line(format!("static const int64_t {strides}[] = {{{}}};", list(own)));
+            sizes = array(code, &it.ty.shape);
+            strides = array(code, it.ty.strides.as_deref().unwrap_or(&[]));
         }
         let kind = match (&it.kind, it.is_packed) {
             (_, true) => "TT_KIND_PACKED",

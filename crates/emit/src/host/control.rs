@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use ir::{Function, Op, ParamKind, ValueId, View as OpView};
+use ir::{Function, Op, ValueId, View as OpView};
 use wrapper::{AssertItem, BindItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
 
 use super::{HostInfo, Printer};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ir::{Function, OutputKind, ParamKind, View};
+use ir::{Function, OutputKind, View};
 
 /// Which values and ops of a function have to do with each other.
 ///
