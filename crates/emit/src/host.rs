@@ -165,7 +165,7 @@ impl<'a, 'c> Printer<'a, 'c> {
         let mut users = 0;
         for (param, value) in self.main.params.iter().zip(&self.main.body.root.params) {
             let ty = memory_type(self.tensor(*value).dtype);
-            if param.kind == ParamKind::User {
+            if param.kind.is_given() {
                 self.inputs[value.index()] = Some(users);
                 self.pointers[value.index()] =
                     format!("static_cast<{ty}*>(tt_input(run, {users})->data)");
@@ -599,19 +599,23 @@ fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
     }
     let mut taken = Vec::new();
     let mut rows = String::new();
-    for (i, it) in entries.iter().enumerate() {
-        let list = |exprs: &[Expr]| {
-            let all: Vec<String> =
-                exprs.iter().map(|it| names::int(it.as_int().unwrap_or(0))).collect();
-            all.join(", ")
-        };
+    // Sizes and strides that are printed: equal layers have equal ones.
+    let mut arrays: Vec<String> = Vec::new();
+    let mut array = |code: &mut Code, exprs: &[Expr]| {
+        let all = exprs.iter().map(|it| names::int(it.as_int().unwrap_or(0)));
+        let list = all.collect::<Vec<_>>().join(", ");
+        let at = arrays.iter().position(|it| *it == list).unwrap_or_else(|| {
+            code.line(format!("static const int64_t dims_{}[] = {{{list}}};", arrays.len()));
+            arrays.push(list);
+            arrays.len() - 1
+        });
+        format!("dims_{at}")
+    };
+    for it in entries {
         let (mut sizes, mut strides) = ("nullptr".to_owned(), "nullptr".to_owned());
         if it.ty.rank() != 0 {
-            sizes = format!("constant_{i}_sizes");
-            strides = format!("constant_{i}_strides");
-            code.line(format!("static const int64_t {sizes}[] = {{{}}};", list(&it.ty.shape)));
-            let own = it.ty.strides.as_deref().unwrap_or(&[]);
-            code.line(format!("static const int64_t {strides}[] = {{{}}};", list(own)));
+            sizes = array(code, &it.ty.shape);
+            strides = array(code, it.ty.strides.as_deref().unwrap_or(&[]));
         }
         let kind = match (&it.kind, it.is_packed) {
             (_, true) => "TT_KIND_PACKED",
@@ -619,7 +623,7 @@ fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
             (ParamKind::Buffer { .. }, _) => "TT_KIND_BUFFER",
             (ParamKind::Constant, _) => "TT_KIND_TENSOR",
             (ParamKind::Folded, _) => "TT_KIND_FOLDED",
-            (ParamKind::User, _) => "TT_KIND_UNKNOWN",
+            (ParamKind::User | ParamKind::Fixed, _) => "TT_KIND_UNKNOWN",
         };
         let offset = it.offset.map_or("TT_NOT_STORED".to_owned(), |it| it.to_string());
         let name = names::identifier(&it.name, &mut taken);

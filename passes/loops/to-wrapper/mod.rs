@@ -9,7 +9,7 @@ mod control;
 mod kernels;
 
 use diag::Diag;
-use ir::{Builder, Function, OutputKind, ParamKind, RefName, Result, Type, ValueId};
+use ir::{Builder, Function, OutputKind, RefName, Result, Type, ValueId};
 use loops::{Kernel, View as LoopsView};
 use pass::{OptionDef, PassCx, PassDef, Unit};
 use sym::Expr;
@@ -97,7 +97,7 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
         .iter()
         .zip(&body.root.params)
         .enumerate()
-        .filter(|it| it.1.0.kind == ParamKind::User)
+        .filter(|it| it.1.0.kind.is_given())
         .map(|(i, it)| (i, *it.1))
         .collect();
     // Who calls a body of control flow has checked what it is given.

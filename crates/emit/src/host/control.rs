@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use ir::{Function, Op, ParamKind, ValueId, View as OpView};
+use ir::{Function, Op, ValueId, View as OpView};
 use wrapper::{AssertItem, BindItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
 
 use super::{HostInfo, Printer};
@@ -41,23 +41,6 @@ fn defined(function: &Function) -> Vec<String> {
     [bound_by_data(function), wrapper::named_sizes(function)].concat()
 }
 
-/// The functions that an op calls.
-fn called(function: &Function, op: &Op) -> Vec<String> {
-    let view = OpView::of(&function.body, &function.facts, op);
-    let names = if let Some(it) = Cond::of(view) {
-        vec![it.then(), it.otherwise()]
-    } else if let Some(it) = While::of(view) {
-        vec![it.cond(), it.body()]
-    } else if let Some(it) = Subgraph::of(view) {
-        vec![it.body()]
-    } else if let Some(it) = ScanOver::of(view) {
-        vec![it.body()]
-    } else {
-        Vec::new()
-    };
-    names.into_iter().map(|it| it.0).collect()
-}
-
 impl<'a> Program<'a> {
     pub(super) fn new(functions: &[&'a Function], kernels: &[&Function]) -> Program<'a> {
         let mut taken = Vec::new();
@@ -82,7 +65,8 @@ impl<'a> Program<'a> {
                 let function = self.bodies[i].function;
                 let bound = defined(function);
                 let mut all: BTreeSet<String> = self.bodies[i].symbols.iter().cloned().collect();
-                for callee in function.body.ops().iter().flat_map(|op| called(function, op)) {
+                let view = |op| OpView::of(&function.body, &function.facts, op);
+                for callee in function.body.ops().iter().flat_map(|op| view(op).called()) {
                     all.extend(self.symbols(&callee));
                 }
                 all.retain(|it| !bound.contains(it));
@@ -144,7 +128,7 @@ impl Body<'_> {
         let function = self.function;
         let mut params = vec!["tt_run* run".to_owned()];
         let given = function.params.iter().zip(&function.body.root.params).enumerate();
-        for (i, (_, value)) in given.filter(|it| it.1.0.kind == ParamKind::User) {
+        for (i, (_, value)) in given.filter(|it| it.1.0.kind.is_given()) {
             let dtype = function.body.ty(*value).dtype().unwrap_or(ir::DType::F32);
             params.push(format!("const {}* p{i}", memory_type(dtype)));
         }
@@ -175,9 +159,9 @@ impl<'a> Printer<'a, '_> {
         self.code.line("(void)run;");
         let params = self.main.params.iter().zip(&self.main.body.root.params);
         for (i, (param, value)) in params.enumerate() {
-            match param.kind {
-                ParamKind::User => self.pointers[value.index()] = format!("p{i}"),
-                _ => self.constant(&param.name, *value),
+            match param.kind.is_given() {
+                true => self.pointers[value.index()] = format!("p{i}"),
+                false => self.constant(&param.name, *value),
             }
         }
         self.workspace();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tintype::{CompileOptions, Emit, Failure, TargetCpu, compile, sanitizing_pipeline};
+use tintype::{CompileOptions, Emit, Failure, Sanitizer, TargetCpu, compile, sanitizing_pipeline};
 
 use super::{Outcome, Style, beside, process, progress::Progress, show, target_cpu};
 
@@ -30,6 +30,11 @@ pub(crate) struct Compile {
     /// Have runs check their memory: guards around every tensor, NaN in what nobody needs. Slow.
     #[arg(long, conflicts_with = "pipeline")]
     sanitize_memory: bool,
+    /// Have the library watch itself while it runs: any of address, undefined, thread. What loads it
+    /// must have that sanitizer's runtime preloaded. Slow.
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(Sanitizer::ALL.map(Sanitizer::name)))]
+    sanitize: Vec<String>,
     /// How many host compilers run at once; as many as there are processors without.
     #[arg(long, short, value_name = "N")]
     jobs: Option<usize>,
@@ -50,6 +55,7 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         target_cpu,
         pipeline,
         sanitize_memory,
+        sanitize,
         jobs,
         no_cache,
         unchecked,
@@ -78,6 +84,7 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         jobs: *jobs,
         use_cache: !no_cache,
         unchecked: *unchecked,
+        sanitize: sanitize.iter().map(|it| it.parse()).collect::<Result<_, _>>()?,
     };
     let report = compile(&options, &|stage| progress.stage(stage))?;
     drop(progress);
