@@ -12,6 +12,8 @@ mod data;
 mod einsum;
 mod fourier;
 mod gradient;
+mod grouped;
+mod hash;
 mod histogram;
 mod index;
 mod join;
@@ -30,6 +32,7 @@ mod special;
 mod unary;
 mod upsample;
 mod view;
+mod vision;
 mod window;
 
 use std::sync::OnceLock;
@@ -60,6 +63,8 @@ const FAMILIES: &[&[Rule]] = &[
     einsum::RULES,
     fourier::RULES,
     gradient::RULES,
+    grouped::RULES,
+    hash::RULES,
     histogram::RULES,
     index::RULES,
     join::RULES,
@@ -78,6 +83,7 @@ const FAMILIES: &[&[Rule]] = &[
     unary::RULES,
     upsample::RULES,
     view::RULES,
+    vision::RULES,
     window::RULES,
 ];
 
