@@ -2,6 +2,7 @@
 
 mod activation;
 mod arith;
+mod backward;
 mod bag;
 mod compare;
 mod complex;
@@ -10,6 +11,10 @@ mod create;
 mod data;
 mod einsum;
 mod fourier;
+mod gradient;
+mod grouped;
+mod hash;
+mod histogram;
 mod index;
 mod join;
 mod linalg;
@@ -18,13 +23,16 @@ mod matmul;
 mod matrix;
 mod norm;
 mod pool;
+mod quantize;
 mod reduce;
 mod rnn;
+mod segment;
 mod sort;
 mod special;
 mod unary;
 mod upsample;
 mod view;
+mod vision;
 mod window;
 
 use std::sync::OnceLock;
@@ -45,6 +53,7 @@ pub(super) use complex::functions::apply as complex_function;
 const FAMILIES: &[&[Rule]] = &[
     activation::RULES,
     arith::RULES,
+    backward::RULES,
     bag::RULES,
     compare::RULES,
     complex::RULES,
@@ -53,6 +62,10 @@ const FAMILIES: &[&[Rule]] = &[
     data::RULES,
     einsum::RULES,
     fourier::RULES,
+    gradient::RULES,
+    grouped::RULES,
+    hash::RULES,
+    histogram::RULES,
     index::RULES,
     join::RULES,
     linalg::RULES,
@@ -61,13 +74,16 @@ const FAMILIES: &[&[Rule]] = &[
     matrix::RULES,
     norm::RULES,
     pool::RULES,
+    quantize::RULES,
     reduce::RULES,
     rnn::RULES,
+    segment::RULES,
     sort::RULES,
     special::RULES,
     unary::RULES,
     upsample::RULES,
     view::RULES,
+    vision::RULES,
     window::RULES,
 ];
 

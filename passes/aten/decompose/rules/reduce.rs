@@ -33,7 +33,7 @@ pub(super) fn mean_of(
 }
 
 /// The dimensions that `dim` names; all where it is absent or empty.
-fn dims(cx: &Cx<'_, '_>, x: ValueId) -> Result<Vec<usize>> {
+pub(super) fn dims(cx: &Cx<'_, '_>, x: ValueId) -> Result<Vec<usize>> {
     let rank = cx.rank(x);
     if !cx.has("dim") {
         return Ok((0..rank).collect());
