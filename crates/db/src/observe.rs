@@ -1,14 +1,15 @@
 //! Looking at single passes: plain functions over what queries remember.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use catalog::Phase;
+use ir::HostValue;
 use pass::{Evaluate, Failure, Observer, Oracle, Runner, Unit};
 
 use crate::{Archive, Db, Function, import, lowered};
 
 /// Which passes are run under observation, and how.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     /// The first phase; what comes before it is taken from memory.
     pub from: Phase,
@@ -18,9 +19,18 @@ pub struct Watch {
     pub until: Option<String>,
     /// Whether the unit is verified after each pass.
     pub verify_each: bool,
-    /// Whether the unit is evaluated after each pass, on inputs made from this seed. What no level
-    /// can evaluate is not compared.
-    pub validate_each: Option<u64>,
+    /// Whether the unit is evaluated after each pass, and on what. What no level can evaluate is not
+    /// compared; the observer is told so.
+    pub validate_each: Option<Arguments>,
+}
+
+/// What a function is evaluated on.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// What is made is made from this.
+    pub seed: u64,
+    /// Values of parameters, by name. The others are made.
+    pub known: BTreeMap<String, HostValue>,
 }
 
 /// Runs the passes of a few phases over a function while `observer` watches. Gives the unit after
@@ -43,8 +53,10 @@ pub fn observe<'db>(
         None => &function.body(db).0,
     };
     let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };
-    let evaluator =
-        watch.validate_each.map(|seed| oracle.lazily(seed, others(db, archive, function)));
+    let evaluator = watch
+        .validate_each
+        .clone()
+        .map(|Arguments { seed, known }| oracle.lazily(seed, known, others(db, archive, function)));
     let runner = Runner {
         target: archive.target(db).target(db),
         verify_each: watch.verify_each,

@@ -37,7 +37,7 @@ pub use oracle::{Inputs, Oracle};
 pub use outline::{computes_constants, outline_constants, outline_unit};
 pub use record::{Dump, Record, Recorder, Select};
 pub use repro::{Replay, Repro, parse_repro};
-pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent};
+pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent, Validated};
 pub use sizes::{Sizes, sample_sizes};
 pub use steps::{Step, check_order, parse_steps, print_steps};
 pub use target::Target;

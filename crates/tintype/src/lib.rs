@@ -31,6 +31,7 @@ mod sources;
 mod tensors;
 pub mod tools;
 mod tree;
+mod validate;
 mod values;
 
 pub use catalog::sanitizing_pipeline;
@@ -46,4 +47,5 @@ pub use memory::{MemoryBuffer, MemoryPlan, memory_at_sizes, memory_plan};
 pub use tensors::{TensorFile, write_outputs};
 pub use tintype_runtime as runtime;
 pub use toolchain::TargetCpu;
+pub use validate::{ValidateOptions, Validation, validate};
 pub use wrapper_passes::arena;
