@@ -211,6 +211,44 @@ fn split(cx: &mut Cx<'_, '_>) -> Values {
     split_along(cx, dim)
 }
 
+/// At places that a tensor holds, as slices of Python are cut: a place below zero counts from the
+/// end, one past an end is that end, and a piece that ends before it begins is empty.
+fn split_at_data(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, places) = (cx.x("self")?, cx.x("tensor_indices_or_sections")?);
+    if cx.rank(places) != 1 {
+        return split(cx);
+    }
+    let dim = cx.dim("dim", cx.rank(x))?;
+    let whole = Number::Int(cx.shape(x)[dim].clone());
+    let zero = cx.full(int(0), &[], DType::I64)?;
+    let places = cx.cast(places, DType::I64)?;
+    let mut start = zero;
+    let mut res = Vec::new();
+    for i in 0..cx.results() {
+        let end = match i + 1 == cx.results() {
+            true => cx.full(whole.clone(), &[], DType::I64)?,
+            false => {
+                let place = cx.select_dim(places, 0, Expr::int(i as i64))?;
+                let below = cx.zip(ScalarFn::Lt, place, zero)?;
+                let from_end = cx.with_number(ScalarFn::Add, place, whole.clone())?;
+                let place = cx.select(below, from_end, place)?;
+                let place = cx.with_number(ScalarFn::Max, place, int(0))?;
+                cx.with_number(ScalarFn::Min, place, whole.clone())?
+            }
+        };
+        let length = cx.zip(ScalarFn::Sub, end, start)?;
+        let length = cx.with_number(ScalarFn::Max, length, int(0))?;
+        let size = cx.out(i)?.shape[dim].clone();
+        cx.bind_size(&size, |_| Ok(length))?;
+        let steps = cx.iota(std::slice::from_ref(&size), 0, int(0), int(1), DType::I64)?;
+        let [steps, from] = cx.broadcast([steps, start])?;
+        let index = cx.zip(ScalarFn::Add, steps, from)?;
+        res.push(cx.index(x, &[index], &[dim], dim)?);
+        start = end;
+    }
+    Ok(res)
+}
+
 /// `hsplit` of a vector splits its only dimension.
 fn split_axis(cx: &mut Cx<'_, '_>, axis: usize) -> Values {
     let x = cx.x("self")?;
@@ -401,7 +439,8 @@ rules! {
     "narrow" | "narrow_copy" => narrow,
     "split.Tensor" | "split.sizes" | "split_with_sizes" | "chunk" | "unsafe_chunk"
         | "unsafe_split.Tensor" | "unsafe_split_with_sizes" | "tensor_split.sections"
-        | "tensor_split.indices" | "tensor_split.tensor_indices_or_sections" | "split_copy.Tensor" | "split_with_sizes_copy" => split,
+        | "tensor_split.indices" | "split_copy.Tensor" | "split_with_sizes_copy" => split,
+    "tensor_split.tensor_indices_or_sections" => split_at_data,
     "hsplit.int" | "hsplit.array" => |cx| split_axis(cx, 1),
     "vsplit.int" | "vsplit.array" => |cx| split_axis(cx, 0),
     "dsplit.int" | "dsplit.array" => |cx| split_axis(cx, 2),
