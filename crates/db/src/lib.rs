@@ -36,7 +36,7 @@ mod whole;
 pub use crate::{
     database::{Database, Db},
     inputs::{Archive, PipelineInput, Source, TargetInput, WeightsRef},
-    observe::{Watch, observe},
+    observe::{Arguments, Watch, observe},
     phases::{Lowered, aten_phase, loops_phase, lowered, tensor_phase, wrapper_phase},
     print::{Manifest, SourceFile, manifest, printed},
     read::{Function, Imported, Located, import},

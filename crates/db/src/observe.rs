@@ -1,8 +1,9 @@
 //! Looking at single passes: plain functions over what queries remember.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use catalog::Phase;
+use ir::HostValue;
 use pass::{Evaluate, Failure, Observer, Oracle, Runner, Silent, Unit, join_units, program_steps};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// Which passes are run under observation, and how.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Watch {
     /// The first phase; what comes before it is taken from memory.
     pub from: Phase,
@@ -21,9 +22,18 @@ pub struct Watch {
     pub until: Option<String>,
     /// Whether the unit is verified after each pass.
     pub verify_each: bool,
-    /// Whether the unit is evaluated after each pass, on inputs made from this seed. What no level
-    /// can evaluate is not compared.
-    pub validate_each: Option<u64>,
+    /// Whether the unit is evaluated after each pass, and on what. What no level can evaluate is not
+    /// compared; the observer is told so.
+    pub validate_each: Option<Arguments>,
+}
+
+/// What a function is evaluated on.
+#[derive(Clone, Debug, Default)]
+pub struct Arguments {
+    /// What is made is made from this.
+    pub seed: u64,
+    /// Values of parameters, by name. The others are made.
+    pub known: BTreeMap<String, HostValue>,
 }
 
 /// Runs the passes of a few phases over a function while `observer` watches. Gives the unit after
@@ -56,7 +66,8 @@ pub fn observe<'db>(
         let (shared, own) = steps.split_at(program_steps(steps));
         // Each phase has inputs of its own: passes over the program change what a function takes.
         let evaluator = |program: Vec<ir::Function>| {
-            watch.validate_each.map(|seed| oracle.lazily(seed, program))
+            let arguments = watch.validate_each.clone();
+            arguments.map(|Arguments { seed, known }| oracle.lazily(seed, known, program))
         };
         if !shared.is_empty() {
             let functions = &import(db, archive).functions;

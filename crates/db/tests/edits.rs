@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use catalog::{Phase, Pipeline};
 use db::{
-    Archive, Database, Source, Watch, WeightsRef, import, kernels, lowered, manifest, observe,
-    printed, program_diags,
+    Archive, Arguments, Database, Source, Watch, WeightsRef, import, kernels, lowered, manifest,
+    observe, printed, program_diags,
 };
 use pass::{Recorder, Select, Target};
 use salsa::Setter;
@@ -253,7 +253,7 @@ fn single_passes_are_observed_from_the_memory_of_the_phase_before() {
         to: Phase::Loops,
         until: Some("fuse".to_owned()),
         verify_each: true,
-        validate_each: Some(0),
+        validate_each: Some(Arguments::default()),
     };
     let mut recorder = Recorder::new(Select::Nothing, Select::Changed, None);
     let names = db.executed(|db| {

@@ -8,8 +8,9 @@ use std::fmt::Write;
 use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
 use sym::{Expr, Range};
 use wrapper::{
-    Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlloc,
-    OutputInput, OutputNone, OutputSame, OutputView, Size, Slice, StridedInput, TakeInputs, View,
+    Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlias,
+    OutputAlloc, OutputInput, OutputNone, OutputSame, OutputView, Size, Slice, StridedInput,
+    TakeInputs, View,
 };
 
 use crate::{
@@ -329,6 +330,18 @@ impl<'a, 'c> Printer<'a, 'c> {
             ));
         } else if let Some(it) = OutputSame::of(view) {
             self.code.line(format!("tt_output_same(run, {}, {});", it.index(), it.other()));
+        } else if let Some(it) = OutputAlias::of(view) {
+            let ty = it.ty();
+            let Some(ty) = ty.as_tensor() else { return };
+            let shape = self.array(&ty.shape);
+            let strides = self.array(ty.strides.as_deref().unwrap_or(&[]));
+            self.code.line(format!(
+                "tt_output_alias_output(run, {}, {}, {}, {shape}, {strides}, {});",
+                it.index(),
+                it.other(),
+                ty.rank(),
+                self.size(&it.offset())
+            ));
         } else if !self.sanitize(op) {
             self.control(op);
         }

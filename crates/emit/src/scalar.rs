@@ -30,7 +30,7 @@ pub(crate) fn apply(function: ScalarFn, operands: &[&Reg], result: DType) -> (St
 pub(crate) fn header(function: ScalarFn) -> Option<&'static str> {
     use ScalarFn as F;
     match function {
-        F::FloorDiv | F::TruncDiv | F::Rem | F::Fmod | F::Pow => Some("vec_int.h"),
+        F::FloorDiv | F::TruncDiv | F::Rem | F::Fmod | F::Gcd | F::Pow => Some("vec_int.h"),
         F::Tan
         | F::Asin
         | F::Acos
@@ -66,6 +66,8 @@ pub(crate) fn header(function: ScalarFn) -> Option<&'static str> {
         | F::Tanh
         | F::Erf
         | F::Sigmoid
+        | F::CopySign
+        | F::SignBit
         | F::IsInf => Some("vec_math.h"),
         _ => None,
     }
@@ -167,4 +169,44 @@ fn single(function: ScalarFn, operands: &[&Reg], dtype: DType) -> String {
     }
     let vectors: Vec<String> = names.iter().map(|it| format!("tt::splat<N>({it})")).collect();
     format!("{}[0]", vector(function, &vectors, dtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text of a header with what it includes.
+    fn with_includes(name: &str) -> String {
+        let found = crate::KERNEL_HEADERS.iter().find(|it| it.0.ends_with(name));
+        let text = found.map_or("", |it| it.1);
+        let included = text.lines().filter_map(|it| it.strip_prefix("#include \""));
+        let included = included.filter_map(|it| it.strip_suffix('"')).map(with_includes);
+        included.chain([text.to_owned()]).collect()
+    }
+
+    #[test]
+    fn the_header_of_a_function_declares_it() {
+        for function in ScalarFn::ALL {
+            // The power of floats has a header of its own.
+            let more = if *function == ScalarFn::Pow { "vec_libm.h" } else { "vec.h" };
+            let own = header(*function).map_or(String::new(), with_includes);
+            let text = with_includes("vec.h") + &with_includes(more) + &own;
+            for dtype in
+                [DType::F32, DType::I32].into_iter().filter(|it| function.domain().has(*it))
+            {
+                let printed = vector(
+                    *function,
+                    &["a", "b", "c"].map(str::to_owned)[..function.arity()],
+                    dtype,
+                );
+                let Some((_, call)) = printed.split_once("tt::") else { continue };
+                let (name, _) = call.split_once(['(', '<']).unwrap();
+                // Declared by a macro or not, it is mentioned as a word.
+                let is_declared = text
+                    .split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+                    .any(|word| word == name);
+                assert!(is_declared, "{printed} is not in {:?}", header(*function));
+            }
+        }
+    }
 }

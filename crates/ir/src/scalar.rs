@@ -112,6 +112,7 @@ macro_rules! for_each_scalar_fn {
             Pow "pow" (lhs, rhs) Numeric Same false "The power; integers by repeated squaring, wrapping.";
             Min "min" (lhs, rhs) Ordered Same true "The lesser; NaN if either is.";
             Max "max" (lhs, rhs) Ordered Same true "The greater; NaN if either is.";
+            Gcd "gcd" (lhs, rhs) Int Same false "The greatest common divisor; 0 of two zeros.";
             Atan2 "atan2" (lhs, rhs) Float Same false "The angle of the point (rhs, lhs).";
             CopySign "copysign" (lhs, rhs) Float Same false "The magnitude of one with the sign of the other.";
             Hypot "hypot" (lhs, rhs) Float Same true "The length of (lhs, rhs).";

@@ -41,7 +41,7 @@ pub use outline::{computes_constants, outline_constants, outline_unit};
 pub use program::{call_order, join_units, part_units, splice};
 pub use record::{Dump, Record, Recorder, Select};
 pub use repro::{Replay, Repro, parse_repro};
-pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent};
+pub use run::{Evaluate, Failure, Observer, PassEvent, Phase, Runner, Silent, Validated};
 pub use sizes::{Sizes, sample_sizes};
 pub use steps::{Step, check_order, parse_steps, print_steps, program_steps};
 pub use target::Target;

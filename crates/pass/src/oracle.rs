@@ -57,34 +57,62 @@ impl Oracle {
         seed: u64,
         specials: bool,
     ) -> Result<Inputs, String> {
+        self.choose(program, unit, seed, specials, &BTreeMap::new())
+    }
+
+    fn choose(
+        &self,
+        program: &[Function],
+        unit: &Unit,
+        seed: u64,
+        specials: bool,
+        known: &BTreeMap<String, HostValue>,
+    ) -> Result<Inputs, String> {
         let main = unit.main().ok_or("there is no function")?;
         let mut res = Inputs { oracle: *self, program: program.to_vec(), cases: Vec::new() };
         let mut reason = "no sizes keep to the facts".to_owned();
         for (i, sizes) in sample_sizes(main, seed).into_iter().enumerate() {
             match self.case(main, seed.wrapping_add(i as u64), sizes, specials && i % 2 == 1) {
-                Ok(case) => match res.one(unit, main, &case, 0) {
-                    Ok(_) => res.cases.push(case),
-                    Err(it) => reason = it.0,
-                },
+                Ok(mut case) => {
+                    case.args.extend(known.iter().map(|(name, it)| (name.clone(), it.clone())));
+                    match res.one(unit, main, &case, 0) {
+                        Ok(_) => res.cases.push(case),
+                        Err(it) => reason = it.0,
+                    }
+                }
                 Err(it) => reason = it.0,
             }
         }
         if res.cases.is_empty() { Err(reason) } else { Ok(res) }
     }
 
+    /// Inputs that somebody has: an argument for each parameter, by name.
+    pub fn given(&self, program: Vec<Function>, args: BTreeMap<String, HostValue>) -> Inputs {
+        let case = Case { sizes: Sizes::new(), args };
+        Inputs { oracle: *self, program, cases: vec![case] }
+    }
+
     /// An evaluator that chooses its inputs when it first meets a unit that can be evaluated, and
-    /// keeps them: a run may start at a level that has no evaluator.
+    /// keeps them: a run may start at a level that has no evaluator. Parameters that are `known`
+    /// have those values; others are made from the seed.
     pub fn lazily(
         self,
         seed: u64,
+        known: BTreeMap<String, HostValue>,
         program: Vec<Function>,
     ) -> impl Fn(&Unit) -> Result<Vec<HostTensor>, String> {
         let inputs = std::cell::OnceCell::new();
         move |unit| match inputs.get() {
             Some(it) => Inputs::evaluate(it, unit),
             None => {
-                let found = self.inputs_in(&program, unit, seed, false)?;
-                inputs.get_or_init(|| found).evaluate(unit)
+                let params = unit.main().map(|it| it.params.as_slice()).unwrap_or_default();
+                let found = match params.iter().all(|it| known.contains_key(&it.name)) {
+                    true => self.given(program.clone(), known.clone()),
+                    false => self.choose(&program, unit, seed, false, &known)?,
+                };
+                let values = found.evaluate(unit)?;
+                inputs.get_or_init(|| found);
+                Ok(values)
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Observer, PassEvent, Step, Unit};
+use crate::{Observer, PassEvent, Step, Unit, Validated};
 
 /// After or before which passes the text is kept.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct Record {
     pub step: String,
     /// Whether it changed anything.
     pub changed: bool,
+    /// Whether its values were compared with those before it.
+    pub validated: Validated,
     /// How long it took, where there was a clock.
     pub time: Option<Duration>,
     /// Ops before and after.
@@ -117,6 +119,7 @@ impl Observer for Recorder<'_> {
             phase: event.phase,
             step: event.step.to_string(),
             changed: event.changed,
+            validated: event.validated.clone(),
             time,
             ops: (event.before.op_count(), event.after.op_count()),
             counts: event.counts.to_vec(),

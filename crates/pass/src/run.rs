@@ -21,6 +21,17 @@ pub struct Phase {
     pub ensures: Legality,
 }
 
+/// What evaluating before and after a step has shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Validated {
+    /// Nobody asked for it, or the step changed nothing.
+    Unneeded,
+    /// The values are the same.
+    Same,
+    /// Nothing was compared, since the unit before or after cannot be evaluated; why.
+    Skipped(String),
+}
+
 /// What happened in one step.
 pub struct PassEvent<'a> {
     /// The phase.
@@ -35,6 +46,8 @@ pub struct PassEvent<'a> {
     pub after: &'a Unit,
     /// Whether the two differ.
     pub changed: bool,
+    /// Whether its values were compared.
+    pub validated: Validated,
     /// What the pass counted, such as how often each rule fired.
     pub counts: &'a [(&'static str, u64)],
 }
@@ -118,12 +131,13 @@ impl Runner<'_> {
                 }
             }
             let changed = unit != after;
+            let mut validated = Validated::Unneeded;
             if changed && let Some(evaluate) = self.evaluate {
                 let new = evaluate(&after);
-                let diag = compare(values.as_ref(), &new, step);
-                if let Some(diag) = diag.filter(|_| new.is_ok() || after.can_be_evaluated()) {
-                    return fail(vec![diag]);
-                }
+                validated = match compare(values.as_ref(), &new, &after, step) {
+                    Ok(it) => it,
+                    Err(diag) => return fail(vec![*diag]),
+                };
                 values = Some(new);
             }
             observer.after(&PassEvent {
@@ -133,6 +147,7 @@ impl Runner<'_> {
                 before: &unit,
                 after: &after,
                 changed,
+                validated,
                 counts: &cx.counts(),
             });
             unit = after;
@@ -194,21 +209,31 @@ fn check_name(before: &Unit, after: &Unit) -> Option<Diag> {
 fn compare(
     before: Option<&Result<Vec<HostTensor>, String>>,
     after: &Result<Vec<HostTensor>, String>,
+    unit: &Unit,
     step: &Step,
-) -> Option<Diag> {
-    let Some(Ok(before)) = before else { return None };
+) -> Result<Validated, Box<Diag>> {
+    let before = match before {
+        Some(Ok(it)) => it,
+        Some(Err(it)) => return Ok(Validated::Skipped(format!("before it: {it}"))),
+        None => return Ok(Validated::Unneeded),
+    };
     let name = step.pass.name;
-    let wrong = |message: String| Some(Diag::error(&codes::VALIDATE, message));
+    let wrong = |message: String| Err(Box::new(Diag::error(&codes::VALIDATE, message)));
     let after = match after {
         Ok(it) => it,
-        Err(it) => return wrong(format!("after pass `{name}` nothing can be evaluated: {it}")),
+        Err(it) if unit.can_be_evaluated() => {
+            return wrong(format!("after pass `{name}` nothing can be evaluated: {it}"));
+        }
+        Err(it) => return Ok(Validated::Skipped(format!("after it: {it}"))),
     };
     if before.len() != after.len() {
         let (a, b) = (before.len(), after.len());
         return wrong(format!("pass `{name}` changed the number of results from {a} to {b}"));
     }
-    before.iter().zip(after).enumerate().find_map(|(i, (a, b))| {
-        let difference = same_values(a, b, step.pass.tolerance).err()?;
-        wrong(format!("pass `{name}` changed result {i}: {difference}"))
-    })
+    for (i, (a, b)) in before.iter().zip(after).enumerate() {
+        if let Err(difference) = same_values(a, b, step.pass.tolerance) {
+            return wrong(format!("pass `{name}` changed result {i}: {difference}"));
+        }
+    }
+    Ok(Validated::Same)
 }

@@ -1,5 +1,7 @@
 //! What a run of passes reports, catches, and leaves behind.
 
+use std::collections::BTreeMap;
+
 use diag::{Diag, codes};
 use ir::{Function, Result, Rewriter, ValueId, parse_module, scalar::ScalarFn};
 use pass::{
@@ -75,7 +77,7 @@ fn run(
     validate: bool,
 ) -> std::result::Result<Unit, Failure> {
     let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };
-    let evaluate = oracle.lazily(0, Vec::new());
+    let evaluate = oracle.lazily(0, BTreeMap::new(), Vec::new());
     let target = Target::of_isa("avx2");
     let runner =
         Runner { target: &target, verify_each, evaluate: validate.then_some(&evaluate as _) };

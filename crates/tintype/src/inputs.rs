@@ -134,6 +134,10 @@ pub(crate) fn strided(view: &WeightRef, storage: &[u8]) -> Result<Tensor, Failur
         list.iter().map(|it| usize::try_from(*it).ok()).collect()
     };
     let (shape, strides) = sizes(&view.sizes).zip(sizes(&view.strides)).ok_or_else(bad)?;
+    if shape.contains(&0) {
+        // It may begin anywhere: there is nothing to read.
+        return Ok(Tensor::with_strides(dtype, &shape, &strides)?);
+    }
     let start =
         usize::try_from(view.storage_offset).ok().and_then(|it| it.checked_mul(dtype.size()));
     let bytes = start.and_then(|it| storage.get(it..)).ok_or_else(bad)?;

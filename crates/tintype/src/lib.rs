@@ -32,6 +32,7 @@ mod sources;
 mod tensors;
 pub mod tools;
 mod tree;
+mod validate;
 mod values;
 
 pub use catalog::sanitizing_pipeline;
@@ -48,4 +49,5 @@ pub use sanitize::Sanitizer;
 pub use tensors::{TensorFile, read_tensors, write_outputs, write_tensors};
 pub use tintype_runtime as runtime;
 pub use toolchain::TargetCpu;
+pub use validate::{ValidateOptions, Validation, validate};
 pub use wrapper_passes::arena;

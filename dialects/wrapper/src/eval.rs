@@ -207,9 +207,24 @@ pub(crate) fn output_view(cx: &EvalCx<'_>) -> Evaluated {
 
 pub(crate) fn output_same(cx: &EvalCx<'_>) -> Evaluated {
     let it = ops::OutputSame(cx.view);
-    let other = usize::try_from(it.other()).ok();
-    let other = other.and_then(|other| cx.given.borrow().get(other).cloned().flatten());
-    give(cx, it.index(), other.ok_or_else(|| error("the other output is not handed over"))?)
+    let other = given(cx, it.other())?;
+    give(cx, it.index(), other)
+}
+
+pub(crate) fn output_alias(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::OutputAlias(cx.view);
+    let HostValue::Memory(base) = given(cx, it.other())? else {
+        return Err(error("the other output is no memory"));
+    };
+    let part = part(cx, &base, &it.ty(), &it.offset())?;
+    give(cx, it.index(), HostValue::Memory(part))
+}
+
+/// An output that was handed over before.
+fn given(cx: &EvalCx<'_>, index: i64) -> Eval<HostValue> {
+    let index = usize::try_from(index).ok();
+    let found = index.and_then(|it| cx.given.borrow().get(it).cloned().flatten());
+    found.ok_or_else(|| error("the other output is not handed over"))
 }
 
 /// In a body, what the caller copies into its own memory.

@@ -243,6 +243,16 @@ ir::dialect! { wrapper;
         eval: Some(eval::output_same),
     }
 
+    /// Hands the caller a view of output `other`, which was handed over before, as output `index`.
+    ///
+    /// ```ir
+    /// wrapper.output_alias {index = 1, other = 0, ty = type(f32[4, 2]<1, 4>), offset = 0}
+    /// ```
+    op OutputAlias = "output_alias" () { index: Int, other: Int, ty: TypeAttr, offset: Size } {
+        infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::output_alias),
+    }
+
     /// Stops the run with `message` where the one element of a tensor is zero.
     ///
     /// ```ir

@@ -203,6 +203,11 @@ impl<'a> Functionalize<'a> {
         if !from_start || old.body.ty(value).as_tensor().is_none() {
             return OutputKind::User;
         }
+        // A view has its base's dtype; what reads the bytes as another is handed over as a copy.
+        let dtype = |ty: &ir::Type| ty.as_tensor().map(|it| it.dtype);
+        if dtype(old.body.ty(value)) != dtype(self.memory.ty(base)) {
+            return OutputKind::User;
+        }
         if let Some(param) = self.memory.param(node) {
             return match old.params[param].kind {
                 ParamKind::User | ParamKind::Buffer { .. } | ParamKind::Parameter => {

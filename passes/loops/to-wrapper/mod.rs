@@ -316,8 +316,21 @@ impl Lower<'_> {
                     };
                 }
                 OutputKind::AliasesOutput(other) => {
+                    let is_same = function.outputs[other].ty == output.ty;
                     let other = user_index(function, other) as i64;
-                    wrapper::OutputSame::build(&mut self.builder, index, other)?;
+                    match is_same {
+                        true => wrapper::OutputSame::build(&mut self.builder, index, other)?,
+                        false => {
+                            let (ty, offset) = (output.ty.clone(), Expr::int(0));
+                            wrapper::OutputAlias::build(
+                                &mut self.builder,
+                                index,
+                                other,
+                                ty,
+                                offset,
+                            )?
+                        }
+                    };
                 }
                 OutputKind::User | OutputKind::Result
                     if self.handed[value.index()] == Some(index as usize) => {}

@@ -491,7 +491,9 @@ fn op_weight(op: &Op) -> u32 {
     use ir::scalar::ScalarFn as F;
     match op.def.0.scalar {
         Some(F::Add | F::Sub | F::Mul | F::Neg | F::Abs | F::Min | F::Max | F::Select) => 1,
-        Some(F::Div | F::Sqrt | F::Rsqrt | F::Reciprocal | F::FloorDiv | F::Rem | F::Fmod) => 4,
+        Some(
+            F::Div | F::Sqrt | F::Rsqrt | F::Reciprocal | F::FloorDiv | F::Rem | F::Fmod | F::Gcd,
+        ) => 4,
         Some(it) if it.result(&[DType::F32]).is_ok() && !it.commutes() && it.arity() == 1 => 8,
         Some(_) => 2,
         None if matches!(op.def.0.name, "tensor.index" | "tensor.gather") => 4,

@@ -24,6 +24,17 @@ template <class T> TT_INLINE T mod_floor(T a, T b) {
   T r = rem(a, b);
   return r != 0 && ((r < 0) != (b < 0)) ? T(r + b) : r;
 }
+// By Euclid; the absolute value of the most negative number is itself.
+template <class T> TT_INLINE T gcd(T a, T b) {
+  typedef typename sint<sizeof(T)>::utype U;
+  if (a < 0) a = T(U(0) - U(a));
+  if (b < 0) b = T(U(0) - U(b));
+  while (a != 0) {
+    T r = rem(b, a);
+    b = a, a = r;
+  }
+  return b;
+}
 
 }  // namespace lane
 
@@ -35,6 +46,11 @@ template <class T, int N> TT_INLINE vec<T, N> fmod(vec<T, N> x, vec<T, N> y) {
     return map([](T a, T b) { return __builtin_fmod(a, b); }, x, y);
   else
     return map([](T a, T b) { return lane::rem(a, b); }, x, y);
+}
+
+// The greatest common divisor of integers: torch.gcd.
+template <class T, int N> TT_INLINE vec<T, N> gcd(vec<T, N> x, vec<T, N> y) {
+  return map([](T a, T b) { return lane::gcd(a, b); }, x, y);
 }
 
 // The remainder with the sign of the divisor: Python's %, torch.remainder.

@@ -68,6 +68,7 @@ fn ints(function: ScalarFn, dtype: DType, a: i128, b: i128) -> i128 {
             rem + if rem != 0 && (rem < 0) != (b < 0) { b } else { 0 }
         }
         ScalarFn::Fmod => a % b,
+        ScalarFn::Gcd => gcd(dtype, a, b),
         ScalarFn::Pow => int_pow(dtype, a, b),
         ScalarFn::Min => a.min(b),
         ScalarFn::Max => a.max(b),
@@ -88,6 +89,19 @@ fn ints(function: ScalarFn, dtype: DType, a: i128, b: i128) -> i128 {
         // The remaining functions are not defined on integers; `ScalarFn::result` refuses them.
         _ => 0,
     }
+}
+
+/// Euclid's steps at the dtype's width, where the absolute value of the least integer is itself.
+fn gcd(dtype: DType, a: i128, b: i128) -> i128 {
+    let absolute = |it: i128| match cast(dtype, Elem::Int(it.abs())) {
+        Elem::Int(it) => it,
+        Elem::Float(_) | Elem::Complex(..) => 0,
+    };
+    let (mut a, mut b) = (absolute(a), absolute(b));
+    while a != 0 {
+        (a, b) = (b % a, a);
+    }
+    b
 }
 
 /// Wrapping power by squaring; a negative exponent gives 1 for 1, ±1 for -1, else 0.

@@ -1,10 +1,13 @@
 //! `tintype compile`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Instant};
 
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use tintype::{CompileOptions, Emit, Failure, Sanitizer, TargetCpu, compile, sanitizing_pipeline};
+use tintype::{
+    CompileOptions, Emit, Failure, FileKind, Sanitizer, TargetCpu, TensorFile, ValidateOptions,
+    compile, sample_inputs, sanitizing_pipeline, validate,
+};
 
 use super::{Outcome, Style, beside, process, progress::Progress, show, target_cpu};
 
@@ -45,6 +48,42 @@ pub(crate) struct Compile {
     /// called with must then be right; anything else is undefined.
     #[arg(long)]
     unchecked: bool,
+    /// Before anything is written, evaluate the program after every pass, with its own weights, and
+    /// name the first pass that changed a value. Slow: the interpreter runs it dozens of times.
+    #[arg(long)]
+    validate_each: bool,
+    /// Tensors `input_0`, `input_1`, … for --validate-each. Without it: the example inputs that the
+    /// archive carries, or inputs made from --seed.
+    #[arg(long, value_name = "FILE", requires = "validate_each")]
+    inputs: Option<PathBuf>,
+    /// What inputs of --validate-each are made from where there are none.
+    #[arg(long, default_value_t = 0, requires = "validate_each")]
+    seed: u64,
+}
+
+/// Watches the values of a program through the pipeline that it will be compiled with.
+fn validated(args: &Compile, options: &CompileOptions, style: Style) -> Result<(), Failure> {
+    let inputs = match &args.inputs {
+        Some(path) => Some(TensorFile::read(path)?.inputs),
+        None if FileKind::of(&args.model)? == FileKind::Archive => sample_inputs(&args.model)?,
+        None => None,
+    };
+    let start = Instant::now();
+    let validation = validate(
+        &ValidateOptions {
+            input: options.input.clone(),
+            target_cpu: options.target_cpu.clone(),
+            pipeline: options.pipeline.clone(),
+            unchecked: options.unchecked,
+            inputs,
+            seed: args.seed,
+        },
+        &|| start.elapsed(),
+    )?;
+    if !style.quiet {
+        eprint!("{}", validation.summary());
+    }
+    Ok(())
 }
 
 pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
@@ -59,6 +98,9 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         jobs,
         no_cache,
         unchecked,
+        validate_each,
+        inputs: _,
+        seed: _,
     } = args;
     let emit: Emit = emit.parse()?;
     let output = match (output, emit) {
@@ -74,7 +116,6 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         }
         None => sanitize_memory.then(sanitizing_pipeline),
     };
-    let progress = Progress::new(style);
     let options = CompileOptions {
         input: model.clone(),
         output,
@@ -86,6 +127,10 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         unchecked: *unchecked,
         sanitize: sanitize.iter().map(|it| it.parse()).collect::<Result<_, _>>()?,
     };
+    if *validate_each {
+        validated(args, &options, style)?;
+    }
+    let progress = Progress::new(style);
     let report = compile(&options, &|stage| progress.stage(stage))?;
     drop(progress);
     if !style.quiet {

@@ -213,6 +213,7 @@ fn run_pipeline(args: &Pipeline) -> Result<(), Failure> {
     if args.time || args.stats {
         eprint!("{}", shown.table);
     }
+    eprint!("{}", shown.skipped);
     show(&shown.text);
     match shown.failure {
         None => Ok(()),

@@ -8,9 +8,9 @@ use std::{
 };
 
 use catalog::{Phase, Pipeline, find_pass, passes};
-use db::{Source, Watch};
+use db::{Arguments, Source, Watch};
 use diag::{Diag, codes, suggest};
-use pass::{Recorder, Replay, Select, Target, parse_repro};
+use pass::{Recorder, Replay, Select, Target, Validated, parse_repro};
 use toolchain::TargetCpu;
 
 use crate::{
@@ -57,6 +57,8 @@ pub struct Shown {
     pub text: String,
     /// The table of passes.
     pub table: String,
+    /// What of it was not compared though it was asked for, for people.
+    pub skipped: String,
     /// How it ended, if a pass failed: what was shown before helps to understand it.
     pub failure: Option<Failure>,
 }
@@ -88,7 +90,9 @@ pub fn pipeline(options: &PipelineOptions) -> Result<Shown, Failure> {
         to,
         until: options.until.clone(),
         verify_each: options.verify_each,
-        validate_each: options.validate_each.then_some(options.seed),
+        validate_each: options
+            .validate_each
+            .then(|| Arguments { seed: options.seed, ..Arguments::default() }),
     };
     let mut last = Vec::new();
     let mut failure = Failure { sources: session.sources.clone(), ..Failure::default() };
@@ -154,7 +158,7 @@ fn show(
     recorder: &Recorder<'_>,
     last: &[String],
 ) -> Result<Shown, Failure> {
-    let mut res = Shown { table: table(recorder), ..Shown::default() };
+    let mut res = Shown { table: table(recorder), skipped: skipped(recorder), ..Shown::default() };
     if let Some(folder) = &options.dump_dir {
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
@@ -176,6 +180,17 @@ fn show(
         false => last.join("\n"),
     };
     Ok(res)
+}
+
+fn skipped(recorder: &Recorder<'_>) -> String {
+    let mut text = String::new();
+    for it in &recorder.records {
+        if let Validated::Skipped(why) = &it.validated {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "not compared: {} {}: {why}", it.phase, it.step);
+        }
+    }
+    text
 }
 
 fn table(recorder: &Recorder<'_>) -> String {

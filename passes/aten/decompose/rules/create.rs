@@ -36,17 +36,27 @@ fn arange(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.iota(&shape, 0, start, step, dtype)?])
 }
 
-/// From the start in the first half, from the end in the second, as eager computes.
+/// From the start in the first half, from the end in the second, as eager computes: of integers in
+/// float64, between ends that are integers. The result is not rounded to the output's dtype.
 fn linspace_of(cx: &mut Cx<'_, '_>) -> Result<ValueId> {
     let (start, end) = (cx.input("start")?, cx.input("end")?);
     let shape = cx.out_shape()?;
     let dtype = cx.out(0)?.dtype;
+    if dtype.kind() == ir::DTypeKind::Complex {
+        return Err(cx.error("steps between complex numbers"));
+    }
     let compute = if dtype.is_float() { crate::promote::compute_type(dtype) } else { DType::F64 };
-    let (start, end) = (cx.as_dtype(&start, compute)?, cx.as_dtype(&end, compute)?);
+    let end_of = |cx: &mut Cx<'_, '_>, it: &crate::decompose::cx::Input| match dtype.is_float() {
+        true => cx.as_dtype(it, compute),
+        false => {
+            let whole = cx.as_dtype(it, dtype)?;
+            cx.cast(whole, compute)
+        }
+    };
+    let (start, end) = (end_of(cx, &start)?, end_of(cx, &end)?);
     let steps = cx.size("steps")?;
     if steps.as_int().is_some_and(|it| it < 2) {
-        let res = cx.expand(start, &shape)?;
-        return cx.cast(res, dtype);
+        return cx.expand(start, &shape);
     }
     let res = spaced(cx, start, end, &steps)?;
     cx.cast(res, dtype)
@@ -83,14 +93,16 @@ fn spaced(cx: &mut Cx<'_, '_>, start: ValueId, end: ValueId, steps: &Expr) -> Re
 }
 
 fn linspace(cx: &mut Cx<'_, '_>) -> Values {
-    Ok(vec![linspace_of(cx)?])
+    let (res, dtype) = (linspace_of(cx)?, cx.out(0)?.dtype);
+    Ok(vec![cx.cast(res, dtype)?])
 }
 
 fn logspace(cx: &mut Cx<'_, '_>) -> Values {
-    let base = cx.float("base")?;
+    let (base, dtype) = (cx.float("base")?, cx.out(0)?.dtype);
     let exponents = linspace_of(cx)?;
     let base = cx.full_like(exponents, float(base))?;
-    Ok(vec![cx.zip(ScalarFn::Pow, base, exponents)?])
+    let res = cx.zip(ScalarFn::Pow, base, exponents)?;
+    Ok(vec![cx.cast(res, dtype)?])
 }
 
 /// The indices of rows and columns of matrices of that shape.

@@ -29,7 +29,8 @@ fn by_group(cx: &mut Cx<'_, '_>, x: ValueId, w: ValueId, ends: ValueId) -> Resul
     let last = Number::Int(cx.simple(&(groups.clone() - Expr::int(1))));
     let within = cx.with_number(ScalarFn::Le, group, last.clone())?;
     let group = cx.with_number(ScalarFn::Min, group, last)?;
-    let few = matches!((rows.as_int(), groups.as_int()), (Some(rows), Some(groups)) if rows <= groups);
+    let few =
+        matches!((rows.as_int(), groups.as_int()), (Some(rows), Some(groups)) if rows <= groups);
     let res = if few {
         // Only the matrices that are asked for are read.
         let own = cx.index(w, &[group], &[0], 0)?;

@@ -261,10 +261,12 @@ fn take_along_dim(cx: &mut Cx<'_, '_>) -> Values {
     wanted[dim] = Expr::int(1);
     let mut shape = tensor::broadcast(&own, &wanted, cx.facts())
         .ok_or_else(|| cx.error("sizes that do not broadcast for every size in range"))?;
-    shape[dim] = size;
+    shape[dim] = size.clone();
     let x = cx.expand(x, &shape)?;
     shape[dim] = count;
     let index = cx.expand(index, &shape)?;
+    // Here, and not where there is no dimension, an index of any size wraps around.
+    let index = cx.with_number(ScalarFn::Rem, index, Number::Int(size))?;
     Ok(vec![cx.gather(x, index, dim)?])
 }
 

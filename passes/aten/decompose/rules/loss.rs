@@ -219,16 +219,23 @@ fn hinge_embedding(cx: &mut Cx<'_, '_>) -> Values {
     })
 }
 
+/// A function of two tensors in the dtype they promote to: of integers with what wraps, of half types
+/// in float32.
+fn as_promoted(cx: &mut Cx<'_, '_>, f: ScalarFn, x: ValueId, y: ValueId) -> Result<ValueId> {
+    let dtype = cx.result_type(&[x, y].map(Input::Tensor));
+    let wide = if dtype.is_float() { promote::compute_type(dtype) } else { dtype };
+    let (x, y) = (cx.cast(x, wide)?, cx.cast(y, wide)?);
+    cx.zip(f, x, y)
+}
+
 fn margin_ranking(cx: &mut Cx<'_, '_>) -> Values {
     let margin = cx.float("margin")?;
     let (a, b, target) = (cx.x("input1")?, cx.x("input2")?, cx.x("target")?);
-    let inputs = [a, b, target].map(Input::Tensor);
-    let dtype = promote::to_float(cx.result_type(&inputs));
-    let wide = |cx: &mut Cx<'_, '_>, x: ValueId| cx.cast(x, promote::compute_type(dtype));
-    let (a, b, target) = (wide(cx, a)?, wide(cx, b)?, wide(cx, target)?);
-    let apart = cx.zip(ScalarFn::Sub, a, b)?;
+    let dtype = promote::to_float(cx.result_type(&[a, b, target].map(Input::Tensor)));
+    let apart = as_promoted(cx, ScalarFn::Sub, a, b)?;
     let target = cx.map(ScalarFn::Neg, target)?;
-    let it = cx.zip(ScalarFn::Mul, target, apart)?;
+    let it = as_promoted(cx, ScalarFn::Mul, target, apart)?;
+    let it = cx.cast(it, promote::compute_type(dtype))?;
     let it = cx.with_number(ScalarFn::Add, it, float(margin))?;
     let loss = cx.with_number(ScalarFn::Max, it, int(0))?;
     reduced(cx, loss, dtype)
@@ -266,7 +273,9 @@ fn cosine_embedding(cx: &mut Cx<'_, '_>) -> Values {
 
 /// The norm of `a - b + eps` along the last dimension.
 fn distance_of(cx: &mut Cx<'_, '_>, a: ValueId, b: ValueId, p: f64, eps: f64) -> Result<ValueId> {
-    let it = cx.zip(ScalarFn::Sub, a, b)?;
+    let it = as_promoted(cx, ScalarFn::Sub, a, b)?;
+    let dtype = promote::compute_type(promote::to_float(cx.dtype_of(it)));
+    let it = cx.cast(it, dtype)?;
     let it = cx.with_number(ScalarFn::Add, it, float(eps))?;
     let last = cx.rank(it).saturating_sub(1);
     norm_of(cx, it, p, &[last], false)
@@ -276,8 +285,6 @@ fn triplet_margin(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b, c) = (cx.x("anchor")?, cx.x("positive")?, cx.x("negative")?);
     let (margin, p, eps) = (cx.float("margin")?, cx.float("p")?, cx.float("eps")?);
     let dtype = promote::to_float(cx.result_type(&[a, b, c].map(Input::Tensor)));
-    let wide = |cx: &mut Cx<'_, '_>, x: ValueId| cx.cast(x, promote::compute_type(dtype));
-    let (a, b, c) = (wide(cx, a)?, wide(cx, b)?, wide(cx, c)?);
     let near = distance_of(cx, a, b, p, eps)?;
     let mut far = distance_of(cx, a, c, p, eps)?;
     if cx.flag("swap")? {
@@ -516,8 +523,6 @@ fn pairwise_distance(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b) = (cx.x("x1")?, cx.x("x2")?);
     let (p, eps, keep) = (cx.float("p")?, cx.float("eps")?, cx.flag("keepdim")?);
     let dtype = promote::to_float(cx.result_type(&[Input::Tensor(a), Input::Tensor(b)]));
-    let (a, b) = (cx.cast(a, dtype)?, cx.cast(b, dtype)?);
-    let (a, b) = (cx.widened(a)?, cx.widened(b)?);
     let res = distance_of(cx, a, b, p, eps)?;
     let rank = cx.rank(res);
     let res = if keep { cx.unsqueeze(res, rank)? } else { res };

@@ -286,7 +286,11 @@ fn singular_norm(
         (0..shape.len()).filter(|it| !dims.contains(it)).chain(dims.iter().copied()).collect();
     let last = cx.permute(x, &order)?;
     let values = super::linalg::singular_values(cx, last)?;
-    let res = cx.reduce(kind, values, &[cx.rank(values) - 1], false)?;
+    let mut res = cx.reduce(kind, values, &[cx.rank(values) - 1], false)?;
+    if kind == "max" {
+        // They are not negative, and of a matrix without elements there are none.
+        res = cx.with_number(ScalarFn::Max, res, int(0))?;
+    }
     if !keep {
         return Ok(res);
     }

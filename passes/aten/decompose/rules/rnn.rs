@@ -255,9 +255,14 @@ fn trilinear(cx: &mut Cx<'_, '_>) -> Values {
         factors.push(x);
     }
     let summed = cx.normal_all(&cx.ints("sumdim")?, rank)?;
+    let dtype = cx.out(0)?.dtype;
+    for it in &mut factors {
+        *it = cx.widened(*it)?;
+    }
     let product = cx.zip(ScalarFn::Mul, factors[0], factors[1])?;
     let product = cx.zip(ScalarFn::Mul, product, factors[2])?;
-    Ok(vec![cx.reduce("sum", product, &summed, false)?])
+    let sum = cx.reduce("sum", product, &summed, false)?;
+    Ok(vec![cx.cast(sum, dtype)?])
 }
 
 rules! {

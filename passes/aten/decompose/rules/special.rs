@@ -242,6 +242,30 @@ fn pole_of(cx: &mut Cx<'_, '_>, q: ValueId) -> Result<ValueId> {
     cx.zip(F::Eq, floor, q)
 }
 
+/// `ζ(2, x)`. Below a half it is reflected, as in eager, in the dtype that this computes in: its
+/// poles at negative integers are as high as the sine there is far from 0.
+fn trigamma(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("self")?;
+    let dtype = promote::to_float(cx.dtype_of(x));
+    let own = cx.cast(x, promote::compute_type(dtype))?;
+    let below = number(cx, F::Lt, own, 0.5)?;
+    let angle = number(cx, F::Mul, own, std::f64::consts::PI)?;
+    let sine = cx.map(F::Sin, angle)?;
+    let wide = cx.cast(own, DType::F64)?;
+    let one = cx.full_like(wide, int(1))?;
+    let mirrored = cx.zip(F::Sub, one, wide)?;
+    let point = cx.select(below, mirrored, wide)?;
+    let s = cx.full_like(point, int(2))?;
+    let value = zeta_of(cx, s, point)?;
+    let sine = cx.cast(sine, DType::F64)?;
+    let sine = cx.zip(F::Mul, sine, sine)?;
+    let top = cx.full_like(sine, float(std::f64::consts::PI.powi(2)))?;
+    let whole = cx.zip(F::Div, top, sine)?;
+    let reflected = cx.zip(F::Sub, whole, value)?;
+    let res = cx.select(below, reflected, value)?;
+    Ok(vec![cx.cast(res, dtype)?])
+}
+
 fn zeta(cx: &mut Cx<'_, '_>) -> Values {
     real_pair(cx, ["self", "other"], zeta_of)
 }
@@ -255,6 +279,9 @@ fn polygamma(cx: &mut Cx<'_, '_>) -> Values {
     if n == 0 {
         return super::unary::floating(cx, F::Digamma);
     }
+    if n == 1 {
+        return trigamma(cx);
+    }
     let factorial: f64 = (1..=n).map(|it| it as f64).product();
     let scale = if n % 2 == 1 { factorial } else { -factorial };
     real(cx, |cx, x| {
@@ -262,27 +289,6 @@ fn polygamma(cx: &mut Cx<'_, '_>) -> Values {
         let value = zeta_of(cx, s, x)?;
         number(cx, F::Mul, value, scale)
     })
-}
-
-/// The greatest common divisor by Euclid's steps: as many as the worst case of the width takes.
-fn gcd_of(cx: &mut Cx<'_, '_>, a: ValueId, b: ValueId) -> Result<ValueId> {
-    let steps = match cx.dtype_of(a).size() {
-        1 => 13,
-        2 => 25,
-        4 => 47,
-        _ => 93,
-    };
-    let (mut a, mut b) = (cx.map(F::Abs, a)?, cx.map(F::Abs, b)?);
-    let zero = cx.full_like(a, int(0))?;
-    let one = cx.full_like(a, int(1))?;
-    for _ in 0..steps {
-        let done = cx.zip(F::Eq, b, zero)?;
-        let divisor = cx.select(done, one, b)?;
-        let rest = cx.zip(F::Fmod, a, divisor)?;
-        let (next, rest) = (cx.select(done, a, b)?, cx.select(done, zero, rest)?);
-        (a, b) = (next, rest);
-    }
-    Ok(a)
 }
 
 fn divisors(cx: &mut Cx<'_, '_>, multiple: bool) -> Values {
@@ -295,7 +301,7 @@ fn divisors(cx: &mut Cx<'_, '_>, multiple: bool) -> Values {
     let a = cx.as_dtype(&inputs[0], dtype)?;
     let b = cx.as_dtype(&inputs[1], dtype)?;
     let [a, b] = cx.broadcast([a, b])?;
-    let divisor = gcd_of(cx, a, b)?;
+    let divisor = cx.zip(F::Gcd, a, b)?;
     if !multiple {
         return Ok(vec![divisor]);
     }

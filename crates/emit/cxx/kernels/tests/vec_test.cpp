@@ -171,6 +171,14 @@ template <class T> static void check_int() {
     each(tt::shl(a, b), [=](W p, W q) { return q < 0 || q >= bits ? W(0) : W((unsigned __int128)p << int(q)); });
     each(tt::shr(a, b), [=](W p, W q) { return p >> (q < 0 || q >= bits ? bits - 1 : int(q)); });
     each(tt::div_trunc(a, b), [](W p, W q) { return q == 0 ? 0 : p / q; });
+    each(tt::gcd(a, b), [](W p, W q) {
+      p = p < 0 ? T(-p) : p, q = q < 0 ? T(-q) : q;
+      while (p != 0) {
+        W r = q % p;
+        q = p, p = r;
+      }
+      return q;
+    });
     each(tt::fmod(a, b), [](W p, W q) { return q == 0 ? 0 : p % q; });
     each(tt::div_floor(a, b), [=](W p, W q) { return q == 0 ? W(0) : fl(p, q); });
     each(tt::remainder(a, b), [=](W p, W q) { return q == 0 ? W(0) : p - fl(p, q) * q; });

@@ -1,7 +1,6 @@
 //! Computing cases: many in one library, which a process of its own runs.
 
 use std::{
-    cell::RefCell,
     collections::BTreeMap,
     io::Read,
     path::Path,
@@ -15,24 +14,24 @@ use catalog::Phase;
 use diag::codes;
 use import::Mapped;
 use ir::{Function, HostTensor, HostValue, OutputKind, ParamKind, Type};
-use pass::Unit;
+use pass::Oracle;
 use serde_json::{Value, json};
 use tintype_runtime::{Model, Tensor};
+use toolchain::TargetCpu;
 
 use crate::{
     Failure,
     compile::{CompileOptions, Emit, compile_function},
     constants::{share, weight_value},
-    session::Opened,
+    session::{Opened, map, open},
     values,
 };
 
 use super::{
     CaseOutcome, CaseResult, ConformOptions, Way,
-    cases::Case,
-    cases::Index,
-    cases::Tensors,
-    judge::{Found, judge},
+    cases::{Case, Index, Tensors, Wanted},
+    free,
+    judge::{Fault, Found, judge},
     lower,
     slice::Parts,
 };
@@ -125,16 +124,10 @@ impl Batch<'_> {
         way: Way,
     ) -> Result<CaseOutcome, Failure> {
         let given = self.tensors;
-        let args = self.arguments(part, &given.inputs)?;
+        let args = arguments(self.file, self.opened, part, &given.inputs)?;
         let cpu = &self.options.target_cpu;
-        if way == Way::EachPass {
-            let names: Vec<&str> = part.params.iter().map(|it| it.name.as_str()).collect();
-            let evaluate = |unit: &Unit| by_name(unit, &names, &args);
-            let run = lower::run(part.clone(), cpu, Phase::Wrapper, Some(&evaluate));
-            return Ok(run.err().unwrap_or(CaseOutcome::Agreed));
-        }
         let unit = match lower::run(part.clone(), cpu, Phase::Aten, None) {
-            Ok(it) => it,
+            Ok((it, _)) => it,
             Err(outcome) => return Ok(outcome),
         };
         let Some(main) = unit.main() else { return Ok(CaseOutcome::Agreed) };
@@ -152,25 +145,73 @@ impl Batch<'_> {
                 });
             }
         }
-        Ok(judge(&found, &given.wanted(case)).map_or(CaseOutcome::Agreed, CaseOutcome::Wrong))
+        let program = || Ok((part.clone(), args.clone()));
+        if let Some(it) = verdict(&found, &given.wanted(case), cpu, program)? {
+            return Ok(CaseOutcome::Wrong(it));
+        }
+        match way {
+            Way::EachPass => Ok(self.each_pass(part, args)),
+            Way::Compiled | Way::Interpreted => Ok(CaseOutcome::Agreed),
+        }
     }
 
-    fn arguments(&self, part: &Function, inputs: &[Tensor]) -> Result<Vec<HostValue>, Failure> {
-        let shared = share(self.file);
-        let mut inputs = inputs.iter();
-        let mut args = Vec::new();
-        for (param, value) in part.params.iter().zip(&part.body.root.params) {
-            let tensor = match param.kind {
-                ParamKind::User => values::to_host(inputs.next().ok_or_else(too_few)?)?,
-                _ => weight_value(&shared, &self.opened.weights, &param.name)?,
-            };
-            args.push(match part.body.ty(*value) {
-                Type::Scalar(dtype) => HostValue::Scalar(*dtype, tensor.elem(0)),
-                _ => HostValue::Tensor(tensor),
-            });
+    /// Whether every pass keeps what a case gives.
+    fn each_pass(&self, part: &Function, args: Vec<HostValue>) -> CaseOutcome {
+        let names = part.params.iter().map(|it| it.name.clone());
+        let known = names.zip(args).collect();
+        let oracle = Oracle { inputs: interp::seeded_inputs, run: interp::run_in };
+        let evaluate = oracle.lazily(0, known, Vec::new());
+        let cpu = &self.options.target_cpu;
+        match lower::run(part.clone(), cpu, Phase::Wrapper, Some(&evaluate)) {
+            Ok((_, None)) => CaseOutcome::Agreed,
+            Ok((_, Some(why))) => CaseOutcome::Unchecked(why),
+            Err(outcome) => outcome,
         }
-        Ok(args)
     }
+}
+
+/// What a program of an archive is evaluated on: its weights and these inputs.
+fn arguments(
+    file: &Arc<Mapped>,
+    opened: &Opened<'_>,
+    part: &Function,
+    inputs: &[Tensor],
+) -> Result<Vec<HostValue>, Failure> {
+    let shared = share(file);
+    let mut inputs = inputs.iter();
+    let mut args = Vec::new();
+    for (param, value) in part.params.iter().zip(&part.body.root.params) {
+        let tensor = match param.kind {
+            ParamKind::User => values::to_host(inputs.next().ok_or_else(too_few)?)?,
+            _ => weight_value(&shared, &opened.weights, &param.name)?,
+        };
+        args.push(match part.body.ty(*value) {
+            Type::Scalar(dtype) => HostValue::Scalar(*dtype, tensor.elem(0)),
+            _ => HostValue::Tensor(tensor),
+        });
+    }
+    Ok(args)
+}
+
+/// How outputs are judged that may be as good as eager's where they differ: `program` gives the
+/// case alone and its arguments.
+fn verdict(
+    found: &[Found],
+    wanted: &[Wanted<'_>],
+    cpu: &TargetCpu,
+    program: impl FnOnce() -> Result<(Function, Vec<HostValue>), Failure>,
+) -> Result<Option<String>, Failure> {
+    let Some(Fault { text, differing }) = judge(found, wanted) else { return Ok(None) };
+    if differing.is_empty() {
+        return Ok(Some(text));
+    }
+    let host = |it: &Tensor| values::to_host(it);
+    let ours = found.iter().map(|it| host(&it.tensor)).collect::<Result<Vec<_>, _>>()?;
+    let eager = wanted.iter().map(|it| host(it.eager)).collect::<Result<Vec<_>, _>>()?;
+    let (function, args) = program()?;
+    let outputs = free::Outputs { found: &ours, eager: &eager };
+    let is_good = free::as_good(&function, &args, cpu, &differing, &outputs);
+    Ok((!is_good).then_some(text))
 }
 
 fn too_few() -> Failure {
@@ -179,34 +220,6 @@ fn too_few() -> Failure {
 
 fn pick(tensors: &[Tensor], which: &[usize]) -> Vec<Tensor> {
     which.iter().filter_map(|it| tensors.get(*it)).cloned().collect()
-}
-
-/// Passes drop parameters and add folded ones; the others keep their names.
-fn by_name(unit: &Unit, names: &[&str], args: &[HostValue]) -> Result<Vec<HostTensor>, String> {
-    let folded: RefCell<BTreeMap<String, HostValue>> = RefCell::default();
-    let value = |name: &str| {
-        let place = names.iter().position(|it| *it == name);
-        place.and_then(|it| args.get(it)).cloned().or_else(|| folded.borrow().get(name).cloned())
-    };
-    let run = |function: &Function| {
-        let args: Option<Vec<HostValue>> =
-            function.params.iter().map(|it| value(&it.name)).collect();
-        let args = args.ok_or("a parameter is not known")?;
-        interp::run(function, &args, &BTreeMap::new()).map_err(|it| it.to_string())
-    };
-    // They may need each other, in an order that nobody has written down.
-    let makers: Vec<&Function> =
-        unit.functions.iter().filter(|it| pass::computes_constants(it)).collect();
-    for _ in 0..makers.len() {
-        for maker in &makers {
-            if let Ok(values) = run(maker) {
-                let names = maker.outputs.iter().map(|it| it.name.clone());
-                folded.borrow_mut().extend(names.zip(values));
-            }
-        }
-    }
-    let main = unit.main().ok_or("there is no function")?;
-    run(main)?.into_iter().map(to_tensor).collect()
 }
 
 fn to_tensor(value: HostValue) -> Result<HostTensor, String> {
@@ -246,10 +259,32 @@ pub fn judge_library(library: &Path, archive: &Path, list: &Path) -> Result<Stri
         let place = |it: &usize| order.binary_search(it).ok();
         let places: Vec<usize> = case.outputs.iter().filter_map(place).collect();
         let found: Vec<Found> = pick(&found, &places).into_iter().map(Found::from).collect();
-        let wrong = judge(&found, &tensors.wanted(case));
+        let alone = || alone(archive, case, &tensors.inputs);
+        let wrong = verdict(&found, &tensors.wanted(case), &TargetCpu::Baseline, alone)?;
         text.push_str(&format!("{}\n", json!({ "wrong": wrong })));
     }
     Ok(text)
+}
+
+/// A case of an archive as a program of its own, and its arguments.
+fn alone(
+    archive: &Path,
+    case: &Case,
+    inputs: &[Tensor],
+) -> Result<(Function, Vec<HostValue>), Failure> {
+    let file = Arc::new(map(archive)?);
+    let opened = open(archive, &file)?;
+    let db::Source::Export(program) = &opened.source else {
+        return Err(Failure::new(&codes::USAGE, "conformance cases are archives"));
+    };
+    let program = import::restrict(program, &|it| case.outputs.contains(&it));
+    let mut functions = import::to_aten(&program).functions;
+    if functions.is_empty() {
+        return Err(Failure::new(&codes::ARCHIVE, "the archive has no program"));
+    }
+    let function = functions.swap_remove(0);
+    let args = arguments(&file, &opened, &function, inputs)?;
+    Ok((function, args))
 }
 
 /// Runs a judge and reads what it says of `count` cases, or the fault of them all.

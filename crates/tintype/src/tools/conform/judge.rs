@@ -19,25 +19,37 @@ impl From<Tensor> for Found {
     }
 }
 
-/// What is wrong with the outputs of a case, in one line; nothing if they are eager's.
-pub(super) fn judge(found: &[Found], wanted: &[Wanted<'_>]) -> Option<String> {
+/// What is wrong with the outputs of a case.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Fault {
+    /// The first thing, in one line.
+    pub(super) text: String,
+    /// The outputs that differ, if nothing else is wrong than that some do.
+    pub(super) differing: Vec<usize>,
+}
+
+/// What is wrong with the outputs of a case; nothing if they are eager's.
+pub(super) fn judge(found: &[Found], wanted: &[Wanted<'_>]) -> Option<Fault> {
+    let wrong = |text: String| Some(Fault { text, differing: Vec::new() });
     if found.len() != wanted.len() {
-        return Some(format!("{} outputs for {}", found.len(), wanted.len()));
+        return wrong(format!("{} outputs for {}", found.len(), wanted.len()));
     }
+    let mut res: Option<Fault> = None;
     for (k, (found, wanted)) in found.iter().zip(wanted).enumerate() {
         let differs = difference(&found.tensor, wanted.eager);
         let is_better =
             || wanted.exact.is_some_and(|exact| difference(&found.tensor, exact).is_none());
         if let Some(it) = differs.filter(|_| !is_better()) {
-            return Some(format!("output {k}: {it}"));
+            let text = format!("output {k}: {it}");
+            res.get_or_insert(Fault { text, differing: Vec::new() }).differing.push(k);
         }
         let Some(strides) = &found.strides else { continue };
         let (shape, want) = (wanted.eager.shape(), wanted.eager.strides());
         if that_matter(shape, strides) != that_matter(shape, want) {
-            return Some(format!("output {k}: strides {strides:?} for {want:?} of {shape:?}"));
+            return wrong(format!("output {k}: strides {strides:?} for {want:?} of {shape:?}"));
         }
     }
-    None
+    res
 }
 
 fn difference(found: &Tensor, wanted: &Tensor) -> Option<String> {
@@ -70,8 +82,9 @@ mod tests {
         };
         let check = |a: Tensor, b: Tensor| judge(&[a.into()], &[Wanted { eager: &b, exact: None }]);
         assert_eq!(check(make(&[2, 3], &[3, 1]), make(&[2, 3], &[3, 1])), None);
-        let text = check(make(&[2, 3], &[1, 2]), make(&[2, 3], &[3, 1])).unwrap();
-        assert_eq!(text, "output 0: strides [1, 2] for [3, 1] of [2, 3]");
+        let fault = check(make(&[2, 3], &[1, 2]), make(&[2, 3], &[3, 1])).unwrap();
+        assert!(fault.differing.is_empty());
+        assert_eq!(fault.text, "output 0: strides [1, 2] for [3, 1] of [2, 3]");
         assert_eq!(check(make(&[1, 3], &[9, 1]), make(&[1, 3], &[3, 1])), None);
         assert_eq!(check(make(&[0, 3], &[9, 1]), make(&[0, 3], &[3, 1])), None);
     }
@@ -83,6 +96,7 @@ mod tests {
         let check =
             |found, exact| judge(&[Found::from(of(found))], &[Wanted { eager: &eager, exact }]);
         assert_eq!(check(2.375, Some(&exact)), None);
-        assert!(check(2.375, None).is_some() && check(2.5, Some(&exact)).is_some());
+        assert_eq!(check(2.375, None).map(|it| it.differing), Some(vec![0]));
+        assert!(check(2.5, Some(&exact)).is_some());
     }
 }

@@ -3,7 +3,7 @@
 use catalog::{Phase, Pipeline};
 use diag::{Diag, Severity, codes};
 use ir::Function;
-use pass::{Evaluate, Runner, Silent, Unit};
+use pass::{Evaluate, Recorder, Runner, Select, Unit, Validated};
 use toolchain::TargetCpu;
 
 use crate::session::target;
@@ -12,26 +12,34 @@ use super::CaseOutcome;
 
 /// Runs every pass; what came of it, or how the case ended.
 pub(super) fn lower(function: Function, cpu: &TargetCpu) -> Result<Unit, CaseOutcome> {
-    run(function, cpu, Phase::Wrapper, None)
+    run(function, cpu, Phase::Wrapper, None).map(|it| it.0)
 }
 
-/// Runs the passes up to a phase, evaluating after each if told how.
+/// Runs the passes up to a phase, evaluating after each if told how. Gives what came of it, and why
+/// some pass on tensor operators or below could not be compared, if there is one.
 pub(super) fn run(
     function: Function,
     cpu: &TargetCpu,
     last: Phase,
     evaluate: Option<&Evaluate<'_>>,
-) -> Result<Unit, CaseOutcome> {
+) -> Result<(Unit, Option<String>), CaseOutcome> {
     let target = target(cpu);
     let runner = Runner { target: &target, verify_each: cfg!(debug_assertions), evaluate };
     let pipeline = Pipeline::standard();
     let mut unit = Unit::new(function);
+    let mut recorder = Recorder::new(Select::Nothing, Select::Nothing, None);
     for phase in Phase::ALL.into_iter().filter(|it| *it <= last) {
         unit = runner
-            .run(&phase.contract(), pipeline.steps(phase), &unit, &mut Silent)
+            .run(&phase.contract(), pipeline.steps(phase), &unit, &mut recorder)
             .map_err(|failure| outcome(&failure.diags))?;
     }
-    Ok(unit)
+    // What the exporter wrote has no evaluators: its passes are checked by what eager gives.
+    let records = recorder.records.into_iter().filter(|it| it.phase != Phase::Aten.name());
+    let mut skipped = records.filter_map(|it| match it.validated {
+        Validated::Skipped(why) => Some(format!("{}: {why}", it.step)),
+        Validated::Same | Validated::Unneeded => None,
+    });
+    Ok((unit, skipped.next()))
 }
 
 /// How a case ended that these diagnostics are of.

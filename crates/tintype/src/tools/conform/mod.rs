@@ -7,6 +7,7 @@
 
 mod batch;
 mod cases;
+mod free;
 mod judge;
 mod lower;
 mod slice;
@@ -47,7 +48,8 @@ pub enum Way {
     Compiled,
     /// By the interpreter, as operators on tensors.
     Interpreted,
-    /// By the interpreter after every pass that has changed something.
+    /// By the interpreter as operators on tensors, and after every pass from there on that has
+    /// changed something.
     EachPass,
 }
 
@@ -69,6 +71,8 @@ pub enum CaseOutcome {
     Agreed,
     /// The compiler said no; why.
     Refused(String),
+    /// Eager's value as operators on tensors, and some pass could not be checked after that; why.
+    Unchecked(String),
     /// Something else than eager's.
     Wrong(String),
     /// The model raised an error where eager gives a value.
@@ -85,6 +89,7 @@ impl CaseOutcome {
         match self {
             CaseOutcome::Agreed => ("agreed", ""),
             CaseOutcome::Refused(it) => ("refused", it),
+            CaseOutcome::Unchecked(it) => ("unchecked", it),
             CaseOutcome::Wrong(it) => ("wrong", it),
             CaseOutcome::Raised(it) => ("raised", it),
             CaseOutcome::HostError(it) => ("host error", it),
