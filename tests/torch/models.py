@@ -327,6 +327,25 @@ def boxes():
 
 
 @model
+def deformable():
+    """Convolutions whose places move, with masks, strides and two groups of offsets."""
+    import torchvision.ops as ops
+
+    class Deformable(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = ops.DeformConv2d(4, 6, 3, padding=1)
+            self.second = ops.DeformConv2d(4, 6, (3, 2), stride=2, padding=1, groups=2)
+
+        def forward(self, x, near, far, mask):
+            return self.first(x, near), self.second(x, far, mask.sigmoid())
+
+    far = torch.randn(2, 2 * 2 * 6, 4, 5) * 3
+    return Deformable(), (torch.randn(2, 4, 8, 8), torch.randn(2, 18, 8, 8), far,
+                          torch.randn(2, 2 * 6, 4, 5)), {}
+
+
+@model
 def quantized():
     """Weights and activations of eight bits, as a quantised export has them; fake ones besides."""
     import torch.ao.quantization.fx._decomposed  # noqa: F401  declares its operators
