@@ -9,6 +9,7 @@ mod complex;
 mod conv;
 mod create;
 mod data;
+mod deform;
 mod einsum;
 mod fourier;
 mod gradient;
@@ -60,6 +61,7 @@ const FAMILIES: &[&[Rule]] = &[
     conv::RULES,
     create::RULES,
     data::RULES,
+    deform::RULES,
     einsum::RULES,
     fourier::RULES,
     gradient::RULES,
