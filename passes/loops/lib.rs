@@ -6,6 +6,8 @@ use pass::PassDef;
 mod accesses;
 #[path = "collapse-axes/mod.rs"]
 mod collapse_axes;
+#[path = "hoist-packing/mod.rs"]
+mod hoist_packing;
 #[path = "pack-constants/mod.rs"]
 mod pack_constants;
 mod parallelize;
@@ -19,5 +21,6 @@ pub static PASSES: &[&PassDef] = &[
     &collapse_axes::COLLAPSE_AXES,
     &vectorize::VECTORIZE,
     &parallelize::PARALLELIZE,
+    &hoist_packing::HOIST_PACKING,
     &to_wrapper::TO_WRAPPER,
 ];

@@ -11,6 +11,12 @@ mod expand_attention;
 #[path = "fold-constants/mod.rs"]
 mod fold_constants;
 mod fuse;
+#[path = "hoist-constants/mod.rs"]
+mod hoist_constants;
+#[path = "inline-subgraphs/mod.rs"]
+mod inline_subgraphs;
+#[path = "mark-fixed/mod.rs"]
+mod mark_fixed;
 #[path = "simplify-sizes/mod.rs"]
 mod simplify_sizes;
 #[path = "split-complex/mod.rs"]
@@ -18,12 +24,15 @@ mod split_complex;
 
 /// Every pass of this level.
 pub static PASSES: &[&PassDef] = &[
+    &inline_subgraphs::INLINE_SUBGRAPHS,
+    &mark_fixed::MARK_FIXED,
     &canonicalize::CANONICALIZE,
     &cse::CSE,
     &simplify_sizes::SIMPLIFY_SIZES,
     &expand_attention::EXPAND_ATTENTION,
     &split_complex::SPLIT_COMPLEX,
     &fold_constants::FOLD_CONSTANTS,
+    &hoist_constants::HOIST_CONSTANTS,
     &fuse::FUSE,
 ];
 

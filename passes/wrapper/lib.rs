@@ -10,6 +10,9 @@ pub mod report;
 
 #[path = "check-memory/mod.rs"]
 mod check_memory;
+#[path = "hoist-sizes/mod.rs"]
+mod hoist_sizes;
+mod order;
 #[path = "plan-memory/mod.rs"]
 mod plan_memory;
 #[path = "reuse-buffers/mod.rs"]
@@ -19,8 +22,10 @@ mod sanitize_memory;
 
 /// Every pass of this level.
 pub static PASSES: &[&PassDef] = &[
+    &order::ORDER,
     &reuse_buffers::REUSE_BUFFERS,
     &plan_memory::PLAN_MEMORY,
     &sanitize_memory::SANITIZE_MEMORY,
     &check_memory::CHECK_MEMORY,
+    &hoist_sizes::HOIST_SIZES,
 ];

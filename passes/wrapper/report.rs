@@ -9,6 +9,8 @@ use crate::{
     plan_memory::bytes,
 };
 
+pub use wrapper::model_symbols;
+
 /// A tensor in the arena.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -47,13 +49,23 @@ impl ArenaUse {
         let mut arenas: Vec<(ValueId, Expr)> = Vec::new();
         let mut slices: Vec<(ValueId, ValueId, Expr)> = Vec::new();
         let mut calls: Vec<(ValueId, String, Origin)> = Vec::new();
+        // In terms of the model's symbols.
+        let mut named: Vec<(String, Expr)> = Vec::new();
+        let size = |op: &Op, attribute: &str, named: &[(String, Expr)]| {
+            let value = attr::<Expr>(op, attribute)?;
+            Some(value.subst(&|name| named.iter().find(|it| it.0 == name).map(|it| it.1.clone())))
+        };
         function.body.for_each_op(&mut |op| match op.def.0.name {
+            "wrapper.size" => {
+                let value = size(op, "value", &named);
+                named.extend(attr::<String>(op, "symbol").zip(value));
+            }
             "wrapper.arena" => {
-                arenas.extend(attr::<Expr>(op, "size").map(|it| (op.result(), it)));
+                arenas.extend(size(op, "size", &named).map(|it| (op.result(), it)));
             }
             "wrapper.slice" => {
                 let arena = op.operands().next();
-                let place = arena.zip(attr::<Expr>(op, "offset"));
+                let place = arena.zip(size(op, "offset", &named));
                 slices.extend(place.map(|it| (op.result(), it.0, it.1)));
             }
             "wrapper.call" => {
@@ -103,6 +115,40 @@ impl ArenaUse {
         }
         Ok(res)
     }
+}
+
+/// The bytes of a function's own arenas.
+pub fn own_bytes(function: &Function) -> Expr {
+    let mut res = Expr::int(0);
+    function.body.for_each_op(&mut |op| {
+        if op.def.0.name == "wrapper.arena" {
+            res = res.clone() + attr(op, "size").unwrap_or_else(|| Expr::int(0));
+        }
+    });
+    res
+}
+
+/// The most bytes that bodies of control flow have at once while a function runs, those that they
+/// call among them. A body has its memory only while it runs, so branches and turns of a loop share.
+pub fn bodies_bytes(functions: &[Function], function: &Function) -> Expr {
+    // No body calls itself, so no chain of calls is longer than there are functions.
+    called_bytes(functions, function, functions.len())
+}
+
+fn called_bytes(functions: &[Function], function: &Function, depth: usize) -> Expr {
+    let mut res = Expr::int(0);
+    function.body.for_each_op(&mut |op| {
+        if op.def.0.name == "wrapper.call" || depth == 0 {
+            return;
+        }
+        for name in op.def.0.attrs.iter().filter_map(|it| attr::<ir::RefName>(op, it.name)) {
+            if let Some(body) = functions.iter().find(|it| it.name == name.0) {
+                let below = called_bytes(functions, body, depth - 1);
+                res = Expr::max(&res, &(own_bytes(body) + below));
+            }
+        }
+    });
+    res
 }
 
 fn attr<T: AttrTy>(op: &Op, name: &str) -> Option<T> {

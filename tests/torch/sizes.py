@@ -207,6 +207,26 @@ def attention(self, x):
     return scores.softmax(-1) @ x, F.scaled_dot_product_attention(x, x, x, is_causal=True)
 
 
+@model(torch.randn(10, 4), torch.randn(6, 4), shapes=({0: Dim.AUTO}, {0: Dim.AUTO}))
+def guarded_slice(self, x, y):
+    """One size is at most another: only a guard of the export says so."""
+    return x[: y.shape[0]] + y, F.pad(y, (0, 0, 0, x.shape[0] - y.shape[0])) * x
+
+
+@model(torch.randn(12), torch.randn(6, 1), shapes=({0: Dim.AUTO}, {0: Dim.AUTO}))
+def guarded_split(self, x, y):
+    """One size divides another."""
+    return x.reshape(y.shape[0], -1) * y, x.reshape(-1, y.shape[0]).sum(0)
+
+
+@model(torch.randn(10, 4), torch.randn(6, 4), shapes=({0: Dim.AUTO}, {0: Dim.AUTO}))
+def guarded_branch(self, x, y):
+    """A branch of Python that was taken by the sizes of the example."""
+    if x.shape[0] > y.shape[0] and x.shape[0] % 2 == 0:
+        return x[: y.shape[0]] * 2 + y
+    return y * 3
+
+
 @model(
     torch.randn(6, 4), torch.randn(8, 3),
     shapes=({0: Dim.AUTO, 1: Dim.AUTO}, {0: Dim.AUTO, 1: Dim.AUTO}),

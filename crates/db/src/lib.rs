@@ -10,6 +10,9 @@
 //! is whatever looks at single passes ([`observe`]). What covers the program is downstream of all
 //! phases, and nothing per function reads it.
 //!
+//! A phase may begin with passes that take the whole program ([`mod@together`]): these are a query
+//! of the program, and each function's phase reads its own part of what they give.
+//!
 //! Where an op came from is a number in the body; the table of those numbers is another field of
 //! [`Function`]. So a line that moves in a Python file changes the table and nothing else.
 //! A [`Lowered`] unit with other numbers is another unit all the same: its diagnostics would point
@@ -27,6 +30,7 @@ mod observe;
 mod phases;
 mod print;
 mod read;
+mod together;
 mod whole;
 
 pub use crate::{

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use catalog::Phase;
 use diag::Diag;
-use pass::{Observer, Repro, Runner, Step, Unit};
+use pass::{Observer, Repro, Runner, Step, Unit, program_steps};
 
-use crate::{Db, Function, read::Located};
+use crate::{Db, Function, read::Located, together::entered};
 
 /// A function after a phase.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,7 +27,11 @@ impl Lowered {
         &self.unit.0
     }
 
-    fn unchanged(unit: &Located, failed: bool) -> Lowered {
+    pub(crate) fn located(&self) -> &Located {
+        &self.unit
+    }
+
+    pub(crate) fn unchanged(unit: &Located, failed: bool) -> Lowered {
         Lowered { unit: unit.clone(), diags: Arc::default(), repro: None, failed }
     }
 }
@@ -77,7 +81,15 @@ fn run<'db>(db: &'db dyn Db, function: Function<'db>, phase: Phase, before: &Low
         evaluate: None,
     };
     let steps = archive.pipeline(db).steps(db, phase);
-    match runner.run(&phase.contract(), steps, before.unit(), &mut Cancel(db)) {
+    let own = &steps[program_steps(steps)..];
+    let before = match own.len() == steps.len() {
+        true => before,
+        false => entered(db, function, phase as usize),
+    };
+    if before.failed {
+        return before.clone();
+    }
+    match runner.run(&phase.contract(), own, before.unit(), &mut Cancel(db)) {
         Ok(it) => Lowered::unchanged(&Located(Arc::new(it)), false),
         Err(it) => Lowered {
             diags: it.diags.into(),
@@ -88,7 +100,7 @@ fn run<'db>(db: &'db dyn Db, function: Function<'db>, phase: Phase, before: &Low
 }
 
 /// Stops between two passes if someone waits to change an input.
-struct Cancel<'db>(&'db dyn Db);
+pub(crate) struct Cancel<'db>(pub &'db dyn Db);
 
 impl Observer for Cancel<'_> {
     fn before(&mut self, _phase: &'static str, _index: usize, _step: &Step, _unit: &Unit) {

@@ -69,7 +69,12 @@ pub fn program(db: &dyn Db, archive: Archive) -> Program {
     };
     let functions = &import(db, archive).functions;
     Program {
-        units: functions.iter().map(|it| unit(wrapper_phase(db, *it).unit())).collect(),
+        units: functions
+            .iter()
+            .map(|it| unit(wrapper_phase(db, *it).unit()))
+            // A pass has dropped what has no function.
+            .filter(|it| it.main().is_some())
+            .collect(),
         kernels: Arc::from(kernels(db, archive)),
     }
 }

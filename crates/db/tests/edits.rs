@@ -57,8 +57,9 @@ fn executed(db: &Database, archive: Archive) -> Vec<String> {
     res.into_iter().map(|(name, count)| format!("{name} {count}")).collect()
 }
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 12] = [
     "aten_phase 2",
+    "entered 6",
     "import 1",
     "kernels 1",
     "loops_phase 2",
@@ -67,6 +68,7 @@ const ALL: [&str; 10] = [
     "program 1",
     "program_diags 1",
     "tensor_phase 2",
+    "together 3",
     "wrapper_phase 2",
 ];
 
@@ -126,6 +128,7 @@ fn a_changed_body_reruns_its_own_phases() {
         after_text(&format!("{MAIN}{changed}")),
         [
             "aten_phase 1",
+            "entered 6",
             "import 1",
             "kernels 1",
             "loops_phase 1",
@@ -134,9 +137,44 @@ fn a_changed_body_reruns_its_own_phases() {
             "program 1",
             "program_diags 1",
             "tensor_phase 1",
+            "together 3",
             "wrapper_phase 1",
         ]
     );
+}
+
+/// A program with two bodies, each too long for its two calls to be inlined.
+fn with_bodies(first: &str, second: &str) -> String {
+    let call = |to: i64, from: i64, body: &str| {
+        format!(
+            "  %{to} = tensor.subgraph [%{from}] {{body = @\"{body}\", outs = [type(f32[8])]}} : f32[8]\n"
+        )
+    };
+    let calls = [call(1, 0, "a"), call(2, 1, "b"), call(3, 2, "a"), call(4, 3, "b")].concat();
+    let body = |name: &str, op: &str| {
+        let ops: String =
+            (0..10).map(|i| format!("  %{} = tensor.{op} %{i} : f32[8]\n", i + 1)).collect();
+        format!(
+            "func @{name} {{\n  %0 = param user \"x\" : f32[8]\n{ops}  output result \"y\" %10 : f32[8]\n}}\n"
+        )
+    };
+    let main = format!(
+        "func @main {{\n  %0 = param user \"x\" : f32[8]\n{calls}  output user \"y\" %4 : f32[8]<1>\n}}\n"
+    );
+    [main, body("a", first), body("b", second)].concat()
+}
+
+#[test]
+fn a_changed_body_of_control_flow_reruns_its_own_phases() {
+    let mut db = Database::logging();
+    let archive = archive(&db, &with_bodies("sin", "cos"));
+    executed(&db, archive);
+    archive.set_source(&mut db).to(source(&with_bodies("sin", "exp")));
+    let rerun = executed(&db, archive);
+    // Those who call it, and the other body, only see that what takes the whole program ran.
+    let phases = ["aten_phase 1", "loops_phase 1", "tensor_phase 1", "wrapper_phase 1"];
+    let found: Vec<&String> = rerun.iter().filter(|it| it.contains("_phase")).collect();
+    assert_eq!(found, phases, "{rerun:?}");
 }
 
 #[test]
@@ -144,7 +182,7 @@ fn a_dead_op_reruns_its_phase_and_nothing_after_it() {
     let dead = SIDE.replace("  output", "  %2 = tensor.exp %1 : f32[s0, 8]\n  output");
     assert_eq!(
         after_text(&format!("{MAIN}{dead}")),
-        ["aten_phase 1", "import 1", "program_diags 1", "tensor_phase 1"]
+        ["aten_phase 1", "import 1", "program_diags 1", "tensor_phase 1", "together 1",]
     );
 }
 
@@ -225,16 +263,19 @@ fn single_passes_are_observed_from_the_memory_of_the_phase_before() {
     assert_eq!(names, ["aten_phase"]);
     let steps: Vec<&str> = recorder.records.iter().map(|it| it.step.as_str()).collect();
     let all = [
+        "inline-subgraphs",
+        "mark-fixed",
         "simplify-sizes",
         "expand-attention",
         "split-complex",
         "canonicalize",
         "cse",
         "fold-constants",
+        "hoist-constants",
         "fuse",
     ];
     assert_eq!(steps, all);
     let dumps: Vec<&str> = recorder.dumps.iter().map(|it| it.file_name.as_str()).collect();
-    assert_eq!(dumps, ["06-loops-fuse.side.ir"]);
+    assert_eq!(dumps, ["09-loops-fuse.side.ir"]);
     assert!(!lowered(&db, function, Phase::Loops).failed);
 }

@@ -8,8 +8,9 @@ use std::fmt::Write;
 use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
 use sym::{Expr, Range};
 use wrapper::{
-    Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlloc,
-    OutputAlias, OutputInput, OutputNone, OutputSame, OutputView, Slice, StridedInput, TakeInputs, View,
+    Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlias,
+    OutputAlloc, OutputInput, OutputNone, OutputSame, OutputView, Size, Slice, StridedInput,
+    TakeInputs, View,
 };
 
 use crate::{
@@ -165,7 +166,7 @@ impl<'a, 'c> Printer<'a, 'c> {
         let mut users = 0;
         for (param, value) in self.main.params.iter().zip(&self.main.body.root.params) {
             let ty = memory_type(self.tensor(*value).dtype);
-            if param.kind == ParamKind::User {
+            if param.kind.is_given() {
                 self.inputs[value.index()] = Some(users);
                 self.pointers[value.index()] =
                     format!("static_cast<{ty}*>(tt_input(run, {users})->data)");
@@ -205,6 +206,9 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.code.line(format!("tt_check_rank(run, {i}, {});", ty.rank()));
         } else if let Some(it) = Bind::of(view) {
             self.bind(it);
+        } else if let Some(it) = Size::of(view) {
+            let value = self.size(&it.value());
+            self.code.line(format!("const {} = {value};", declared_symbol(&it.symbol())));
         } else if let Some(it) = CheckDim::of(view) {
             let (i, dim, size) = (self.input(it.x()), it.dim(), it.size());
             let want = self.size(&size);
@@ -518,6 +522,8 @@ fn early_arena(main: &Function) -> Option<Expr> {
         let view = OpView::of(&main.body, &main.facts, op);
         if let Some(it) = BindItem::of(view) {
             late.push(it.symbol());
+        } else if let Some(it) = Size::of(view) {
+            late.extend(late.iter().any(|late| it.value().mentions(late)).then(|| it.symbol()));
         } else if let Some(it) = Arena::of(view).filter(|_| size.is_none()) {
             size = Some(it.size());
         }
@@ -558,7 +564,7 @@ fn tables(code: &mut Code, info: &HostInfo, main: &Function) {
     };
     let inputs = io(code, "input", &info.inputs);
     let outputs = io(code, "output", &info.outputs);
-    let symbols = main.facts.symbols();
+    let symbols = wrapper::model_symbols(main);
     if !symbols.is_empty() {
         code.open("static const tt_symbol_info symbols[] = {");
         for it in &symbols {
@@ -606,19 +612,23 @@ fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
     }
     let mut taken = Vec::new();
     let mut rows = String::new();
-    for (i, it) in entries.iter().enumerate() {
-        let list = |exprs: &[Expr]| {
-            let all: Vec<String> =
-                exprs.iter().map(|it| names::int(it.as_int().unwrap_or(0))).collect();
-            all.join(", ")
-        };
+    // Sizes and strides that are printed: equal layers have equal ones.
+    let mut arrays: Vec<String> = Vec::new();
+    let mut array = |code: &mut Code, exprs: &[Expr]| {
+        let all = exprs.iter().map(|it| names::int(it.as_int().unwrap_or(0)));
+        let list = all.collect::<Vec<_>>().join(", ");
+        let at = arrays.iter().position(|it| *it == list).unwrap_or_else(|| {
+            code.line(format!("static const int64_t dims_{}[] = {{{list}}};", arrays.len()));
+            arrays.push(list);
+            arrays.len() - 1
+        });
+        format!("dims_{at}")
+    };
+    for it in entries {
         let (mut sizes, mut strides) = ("nullptr".to_owned(), "nullptr".to_owned());
         if it.ty.rank() != 0 {
-            sizes = format!("constant_{i}_sizes");
-            strides = format!("constant_{i}_strides");
-            code.line(format!("static const int64_t {sizes}[] = {{{}}};", list(&it.ty.shape)));
-            let own = it.ty.strides.as_deref().unwrap_or(&[]);
-            code.line(format!("static const int64_t {strides}[] = {{{}}};", list(own)));
+            sizes = array(code, &it.ty.shape);
+            strides = array(code, it.ty.strides.as_deref().unwrap_or(&[]));
         }
         let kind = match (&it.kind, it.is_packed) {
             (_, true) => "TT_KIND_PACKED",
@@ -626,7 +636,7 @@ fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
             (ParamKind::Buffer { .. }, _) => "TT_KIND_BUFFER",
             (ParamKind::Constant, _) => "TT_KIND_TENSOR",
             (ParamKind::Folded, _) => "TT_KIND_FOLDED",
-            (ParamKind::User, _) => "TT_KIND_UNKNOWN",
+            (ParamKind::User | ParamKind::Fixed, _) => "TT_KIND_UNKNOWN",
         };
         let offset = it.offset.map_or("TT_NOT_STORED".to_owned(), |it| it.to_string());
         let name = names::identifier(&it.name, &mut taken);

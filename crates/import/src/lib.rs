@@ -16,6 +16,7 @@
 mod archive;
 mod bytes;
 mod error;
+mod guards;
 mod json;
 mod pickle;
 mod restrict;

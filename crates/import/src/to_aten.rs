@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use diag::{Diag, codes};
 use ir::{Builder, Function, Origin, Type, ValueId};
-use sym::Facts;
+use sym::{Expr, Facts};
 
 use crate::{
     schema::{ExportedProgram, Graph, Map, Node, TensorMeta},
@@ -98,6 +98,8 @@ struct Importer<'p> {
     origins: Vec<Vec<OriginInfo>>,
     /// The bodies among the functions.
     made: Vec<bodies::Made<'p>>,
+    /// What must hold of the inputs' sizes, and what to say if it doesn't.
+    guards: Vec<(Expr, String)>,
     /// The symbols that data has defined at this place, in the functions around it too.
     defined: BTreeSet<String>,
     unsupported: Map<Unsupported>,
@@ -125,6 +127,7 @@ impl<'p> Importer<'p> {
             functions: Vec::new(),
             origins: Vec::new(),
             made: Vec::new(),
+            guards: Vec::new(),
             defined: BTreeSet::new(),
             unsupported: Map::default(),
             diags: Vec::new(),
@@ -140,6 +143,7 @@ impl<'p> Importer<'p> {
         let mut making = Making { builder: Builder::new(&facts), origins: Vec::new() };
         let mut scope = Scope { graph, values: Map::default() };
         let params = self.params(&mut making, &mut scope);
+        self.guards(&mut making);
         self.nodes(&mut making, &mut scope);
         let (outputs, yields) = self.outputs(&mut making, &scope, &params);
         let body = making.builder.finish(yields);
@@ -215,6 +219,7 @@ impl<'p> Importer<'p> {
     fn facts(&mut self, graph: &Graph) -> Facts {
         let mut facts = self.ranges();
         self.size_facts(graph, &mut facts);
+        self.guard_facts(graph, &mut facts);
         self.asserted_facts(graph, &mut facts);
         facts
     }

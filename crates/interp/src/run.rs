@@ -2,9 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use ir::{
-    EvalCx, EvalError, Function, HostValue, Memory, Op, ParamKind, Region, Type, ValueId, View,
-};
+use ir::{EvalCx, EvalError, Function, HostValue, Memory, Op, Region, Type, ValueId, View};
 use sym::{Expr, Number};
 
 use crate::{
@@ -33,7 +31,7 @@ pub fn run_in(
     sizes: &BTreeMap<String, i64>,
 ) -> Result<Vec<HostValue>, EvalError> {
     let params = function.params.iter().zip(args);
-    let constants = params.filter(|it| it.0.kind != ParamKind::User);
+    let constants = params.filter(|it| !it.0.kind.is_given());
     let constants = constants.map(|it| (it.0.name.clone(), it.1.clone())).collect();
     let state = State { program, constants: &constants };
     called(state, function, args, sizes, &BTreeMap::new(), 0)
@@ -220,9 +218,9 @@ impl Run<'_> {
         let mut given = args.iter();
         let mut all = Vec::with_capacity(callee.params.len());
         for param in &callee.params {
-            let value = match param.kind {
-                ParamKind::User => given.next(),
-                _ => self.state.constants.get(&param.name),
+            let value = match param.kind.is_given() {
+                true => given.next(),
+                false => self.state.constants.get(&param.name),
             };
             let missing = || EvalError(format!("@{name}: {} has no value", param.name));
             all.push(value.ok_or_else(missing)?.clone());

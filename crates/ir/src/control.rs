@@ -3,7 +3,9 @@
 //! Bodies are functions of the program. An op of control flow names them, gives the types of its
 //! results in the attribute `outs`, and passes tensors; size symbols are visible in all functions.
 
-use crate::{Arg, DType, EvalCx, EvalError, HostTensor, HostValue, RefName, Result, Type, View};
+use crate::{
+    Arg, Calls, DType, EvalCx, EvalError, HostTensor, HostValue, RefName, Result, Type, View,
+};
 
 /// More turns than a loop takes that is evaluated to compare passes; random inputs may never end one.
 const MAX_TURNS: usize = 1 << 16;
@@ -83,6 +85,20 @@ fn name(view: View<'_>, attr: &str) -> String {
 fn truth(value: &HostValue) -> std::result::Result<bool, EvalError> {
     Ok(value.scalar()?.is_true())
 }
+
+/// How `cond` calls.
+pub const COND: Calls =
+    Calls { bodies: &["then", "otherwise"], given: &["operands"], kept: "operands" };
+
+/// How `while` calls.
+pub const WHILE: Calls =
+    Calls { bodies: &["cond", "body"], given: &["carried", "extra"], kept: "extra" };
+
+/// How `subgraph` calls.
+pub const SUBGRAPH: Calls = Calls { bodies: &["body"], given: &["operands"], kept: "operands" };
+
+/// How `scan_over` calls.
+pub const SCAN: Calls = Calls { bodies: &["body"], given: &["init", "xs", "extra"], kept: "extra" };
 
 /// One of `then` and `otherwise`, by the tensor `pred` or the size expression `cond`.
 pub fn eval_cond(cx: &EvalCx<'_>) -> Evaluated {

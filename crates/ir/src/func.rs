@@ -7,8 +7,11 @@ use crate::{Body, Type};
 /// The role of a parameter.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum ParamKind {
-    /// Given by the caller of the model.
+    /// Given by the caller of the model, or of a body of control flow.
     User,
+    /// Given by whoever calls a body of control flow: at every call a constant of the model, or what
+    /// is computed from such alone. So what depends on it alone need not be computed in the body.
+    Fixed,
     /// A trained weight.
     Parameter,
     /// State of the module: read, and written where an output says so.
@@ -27,6 +30,7 @@ impl ParamKind {
     pub fn name(&self) -> &'static str {
         match self {
             ParamKind::User => "user",
+            ParamKind::Fixed => "fixed",
             ParamKind::Parameter => "parameter",
             ParamKind::Buffer { persistent: true } => "buffer",
             ParamKind::Buffer { persistent: false } => "transient_buffer",
@@ -35,10 +39,16 @@ impl ParamKind {
         }
     }
 
+    /// Whether the caller gives it, call by call; otherwise the model has it.
+    pub fn is_given(&self) -> bool {
+        matches!(self, ParamKind::User | ParamKind::Fixed)
+    }
+
     /// The kind of that name.
     pub fn parse(name: &str) -> Option<ParamKind> {
         [
             ParamKind::User,
+            ParamKind::Fixed,
             ParamKind::Parameter,
             ParamKind::Buffer { persistent: true },
             ParamKind::Buffer { persistent: false },
@@ -109,7 +119,17 @@ impl Function {
 
     /// Whether a parameter has one value for all runs: it is the model's, and no output writes it.
     pub fn is_constant(&self, param: usize) -> bool {
-        let is_written = self.outputs.iter().any(|it| it.kind == OutputKind::Mutates(param));
-        !is_written && self.params.get(param).is_some_and(|it| it.kind != ParamKind::User)
+        !self.is_written(param) && self.params.get(param).is_some_and(|it| !it.kind.is_given())
+    }
+
+    /// Whether a parameter has one value for all runs at each place that the function is called
+    /// from: it is a constant, or given one every time.
+    pub fn is_fixed(&self, param: usize) -> bool {
+        let fixed = self.params.get(param).is_some_and(|it| it.kind == ParamKind::Fixed);
+        fixed || self.is_constant(param)
+    }
+
+    fn is_written(&self, param: usize) -> bool {
+        self.outputs.iter().any(|it| it.kind == OutputKind::Mutates(param))
     }
 }

@@ -39,8 +39,8 @@ pub use host::{Bytes, HostTensor, HostValue};
 pub use memory::{Memory, UNWRITTEN};
 pub use number::Number;
 pub use op::{
-    Alias, AttrDef, Effects, EvalCx, EvalError, EvalFn, OpDef, OpRef, OperandDef, OperandKind,
-    ResultCount, View,
+    Alias, AttrDef, Calls, Effects, EvalCx, EvalError, EvalFn, OpDef, OpRef, OperandDef,
+    OperandKind, ResultCount, View,
 };
 pub use parse::{parse_function, parse_module};
 pub use print::{print_function, print_module};

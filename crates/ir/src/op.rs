@@ -134,6 +134,18 @@ pub struct EvalCx<'a> {
 /// Evaluates an op on the host.
 pub type EvalFn = fn(&EvalCx<'_>) -> std::result::Result<Vec<HostValue>, EvalError>;
 
+/// How an op calls functions of the program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Calls {
+    /// The attributes that name the functions. Each is given the same.
+    pub bodies: &'static [&'static str],
+    /// The operands that hold what is given, in order.
+    pub given: &'static [&'static str],
+    /// Which of those, the last, is given as it is at every call that the op makes: neither carried
+    /// from turn to turn nor a part of what the op has.
+    pub kept: &'static str,
+}
+
 /// Everything the compiler knows about one op. Printing, parsing, verification, dead-code removal,
 /// evaluation and the book all read this; none has a per-op arm.
 #[derive(Clone, Copy)]
@@ -168,6 +180,8 @@ pub struct OpDef {
     pub scalar: Option<ScalarFn>,
     /// Its value.
     pub eval: Option<EvalFn>,
+    /// The functions it calls, if it does.
+    pub calls: Option<Calls>,
     /// Where it is declared: file and line.
     pub place: (&'static str, u32),
 }
@@ -204,6 +218,7 @@ impl OpDef {
             fold: no_fold,
             scalar: None,
             eval: None,
+            calls: None,
             place: ("", 0),
         }
     }
@@ -285,6 +300,18 @@ impl<'a> View<'a> {
     /// The attribute of that name.
     pub fn attr<T: AttrTy>(self, name: &str) -> T {
         T::of_attr(self.raw_attr(name)).expect("the builder admits only attributes of their kind")
+    }
+
+    /// The functions that the op calls, by name.
+    pub fn called(self) -> impl Iterator<Item = String> + use<'a> {
+        let bodies = self.op.def.0.calls.map_or(&[][..], |it| it.bodies);
+        bodies.iter().map(move |it| self.attr::<crate::RefName>(it).0)
+    }
+
+    /// What each of the called functions is given, in order.
+    pub fn given(self) -> Vec<ValueId> {
+        let given = self.op.def.0.calls.map_or(&[][..], |it| it.given);
+        given.iter().flat_map(|it| self.list(it)).collect()
     }
 
     /// The type of a value.

@@ -9,6 +9,17 @@ use crate::{Legality, PassCx, Unit, rules::Rule};
 /// What a pass does.
 pub type RunFn = fn(&Unit, &PassCx<'_>) -> Result<Unit, Vec<Diag>>;
 
+/// What a pass has to see at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scope {
+    /// One function with what was outlined from it.
+    Function,
+    /// All functions of the program, which call each other. Such passes come first in their phase,
+    /// since from there on each function goes its own way. They may change what functions are given
+    /// and give, and drop all but the model's own.
+    Program,
+}
+
 /// Everything known of one pass. Pipelines, runner, tests and book all read this.
 ///
 /// ```
@@ -32,6 +43,8 @@ pub struct PassDef {
     pub summary: &'static str,
     /// Its page in the book: `include_str!("README.md")`. The `ir` fences in it are tests.
     pub doc: &'static str,
+    /// What it has to see at once.
+    pub scope: Scope,
     /// What can be set in a pipeline.
     pub options: &'static [OptionDef],
     /// What it can be given. A pipeline that may give it more is rejected when it is built.
@@ -60,6 +73,7 @@ impl PassDef {
             name,
             summary,
             doc,
+            scope: Scope::Function,
             options: &[],
             requires: Legality::ANY,
             ensures: None,

@@ -32,8 +32,31 @@ pub fn outline_constants(
     prefix: &str,
     is_movement: &dyn Fn(&Op) -> bool,
 ) -> ir::Result<Option<(Function, Function)>> {
+    let of =
+        Of { is_known: &|it| function.is_constant(it), is_certain: true, made: ParamKind::Folded };
+    outline(function, prefix, is_movement, &of)
+}
+
+/// Which constants are meant.
+pub(crate) struct Of<'a> {
+    /// Whether the parameter of that index is one.
+    pub is_known: &'a dyn Fn(usize) -> bool,
+    /// Whether the function runs in every run of the model. If not, what may trap stays where it
+    /// is, and so do literals.
+    pub is_certain: bool,
+    /// What the new parameters are.
+    pub made: ParamKind,
+}
+
+/// [`outline_constants`], of what is said to be constant.
+pub(crate) fn outline(
+    function: &Function,
+    prefix: &str,
+    is_movement: &dyn Fn(&Op) -> bool,
+    of: &Of<'_>,
+) -> ir::Result<Option<(Function, Function)>> {
     let body = &function.body;
-    let sources = sources(function, is_movement);
+    let sources = sources(function, is_movement, of);
     let roots = roots(body, &sources, is_movement);
     if roots.is_empty() {
         return Ok(None);
@@ -52,8 +75,8 @@ pub fn outline_constants(
         }
     }
     let mut main = main.finish();
-    let folded = names.iter().map(|it| Param { name: it.clone(), kind: ParamKind::Folded });
-    main.params.extend(folded);
+    let made = names.iter().map(|it| Param { name: it.clone(), kind: of.made.clone() });
+    main.params.extend(made);
     let constants = constants_function(function, prefix, &roots, &names)?;
     Ok(Some((main, constants)))
 }
@@ -65,17 +88,18 @@ fn is_static(ty: &Type) -> bool {
     }
 }
 
-fn sources(function: &Function, is_movement: &dyn Fn(&Op) -> bool) -> Vec<Source> {
+fn sources(function: &Function, is_movement: &dyn Fn(&Op) -> bool, of: &Of<'_>) -> Vec<Source> {
     let body = &function.body;
     let mut res = vec![Source::Run; body.types.len()];
     for (i, value) in body.root.params.iter().enumerate() {
-        if function.is_constant(i) {
+        if (of.is_known)(i) {
             res[value.index()] = Source::Constant;
         }
     }
     for op in body.ops() {
         let movable = op.def.0.effects == Effects::Pure
             && op.def.0.eval.is_some()
+            && (of.is_certain || !traps(body, op))
             && op.results().all(|it| is_static(body.ty(it)));
         if !movable {
             continue;
@@ -90,7 +114,7 @@ fn sources(function: &Function, is_movement: &dyn Fn(&Op) -> bool) -> Vec<Source
                 (Source::Computed, Source::Computed) => Source::Computed,
             };
         }
-        let is_table = op.def.0.name == "tensor.literal";
+        let is_table = of.is_certain && op.def.0.name == "tensor.literal";
         let source = match strongest {
             Source::Constant if !is_movement(op) => Source::Computed,
             Source::Nothing if is_table => Source::Computed,
@@ -99,6 +123,12 @@ fn sources(function: &Function, is_movement: &dyn Fn(&Op) -> bool) -> Vec<Source
         op.results().for_each(|it| res[it.index()] = source);
     }
     res
+}
+
+/// Whether computing the op may stop whoever computes it.
+fn traps(body: &Body, op: &Op) -> bool {
+    let mut inner = op.regions.iter().flat_map(|it| &it.ops);
+    op.def.0.may_trap || inner.any(|it| traps(body, it))
 }
 
 /// The computed constants that the run reads, each before the movements it is read through.

@@ -10,7 +10,7 @@ use std::fmt;
 
 use diag::{Diag, codes, suggest};
 
-use crate::{Legality, OptionValue, PassDef};
+use crate::{Legality, OptionValue, PassDef, Scope};
 
 /// One pass with its options.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -132,11 +132,27 @@ pub fn print_steps(steps: &[Step]) -> String {
     steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+/// How many of the steps, the first ones, take the whole program.
+pub fn program_steps(steps: &[Step]) -> usize {
+    steps.iter().take_while(|it| it.pass.scope == Scope::Program).count()
+}
+
+/// The passes that take the whole program after one that does not.
+fn out_of_scope(steps: &[Step]) -> impl Iterator<Item = &'static PassDef> + '_ {
+    let rest = steps[program_steps(steps)..].iter();
+    rest.map(|it| it.pass).filter(|it| it.scope == Scope::Program)
+}
+
 /// Checks that each pass may be given what the steps before it leave, starting from `before`.
 /// Gives what remains after the last, or one error per pass that is out of place.
 pub fn check_order(steps: &[Step], before: Legality) -> Result<Legality, Vec<Diag>> {
     let mut legality = before;
     let mut diags = Vec::new();
+    for pass in out_of_scope(steps) {
+        let message = format!("`{}` comes too late: it takes the whole program", pass.name);
+        let note = "such passes come first in their phase".to_owned();
+        diags.push(Diag::error(&codes::PIPELINE, message).note(note));
+    }
     for step in steps {
         let PassDef { name, requires, ensures, .. } = step.pass;
         if !legality.is_within(requires) {
@@ -199,6 +215,17 @@ mod tests {
         check("fuse{} cse", "expected `,` before `cse`", "");
         check("cse,", "a pass is missing after the last `,`", "");
         check("cse,,cse", "no pass is called `` here", "there is: cse, fuse");
+    }
+
+    #[test]
+    fn what_takes_the_program_comes_first() {
+        static INLINE: PassDef =
+            PassDef { scope: Scope::Program, ..PassDef::new("inline", "", "", same) };
+        let steps = parse_steps("inline, cse, inline", &[&INLINE, &CSE]).unwrap();
+        assert_eq!(program_steps(&steps), 1);
+        let diags = check_order(&steps, Legality::ANY).unwrap_err();
+        assert_eq!(diags[0].message, "`inline` comes too late: it takes the whole program");
+        assert_eq!(check_order(&steps[..2], Legality::ANY), Ok(Legality::ANY));
     }
 
     #[test]

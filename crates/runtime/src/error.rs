@@ -23,6 +23,11 @@ pub enum Error {
         /// The message.
         message: String,
     },
+    /// What a model keeps could not be read or set.
+    State {
+        /// What is wrong.
+        message: String,
+    },
     /// A tensor's data and shape do not go together.
     Shape {
         /// What is wrong.
@@ -46,7 +51,7 @@ impl fmt::Display for Error {
         match self {
             Error::Load { path, reason } => write!(f, "{}: {reason}", path.display()),
             Error::Package(error) => error.fmt(f),
-            Error::Run { message } => f.write_str(message),
+            Error::Run { message } | Error::State { message } => f.write_str(message),
             Error::Shape { reason } => f.write_str(reason),
             Error::WrongDType { asked, has } => {
                 write!(f, "the tensor's elements are {has}, not {asked}")

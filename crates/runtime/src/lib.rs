@@ -29,6 +29,7 @@ mod error;
 mod library;
 mod model;
 mod shim;
+mod state;
 mod storage;
 mod tensor;
 

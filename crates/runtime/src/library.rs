@@ -43,6 +43,14 @@ type RunFn = unsafe extern "C" fn(
 type BlobSizeFn = unsafe extern "C" fn(*mut Container, *mut u64) -> Code;
 type LoadedFn = unsafe extern "C" fn(*mut Container, *mut bool) -> Code;
 type BlobFn = unsafe extern "C" fn(*mut Container, *const u8) -> Code;
+/// A constant, by its name in the model.
+#[repr(C)]
+pub(crate) struct Entry {
+    pub(crate) name: *const c_char,
+    pub(crate) handle: Handle,
+}
+
+type ExtractFn = unsafe extern "C" fn(*mut Container, *mut *const Entry, *mut usize, bool) -> Code;
 type LastErrorFn = unsafe extern "C" fn(*mut *const c_char) -> Code;
 type SetShimFn = unsafe extern "C" fn(Option<LookupFn>);
 type LookupFn = unsafe extern "C" fn(*const c_char) -> *mut c_void;
@@ -58,6 +66,7 @@ pub(crate) struct Entries {
     pub(crate) blob_size: Symbol<BlobSizeFn>,
     pub(crate) is_loaded: Symbol<LoadedFn>,
     pub(crate) use_blob: Symbol<BlobFn>,
+    pub(crate) extract: Symbol<ExtractFn>,
     last_error: Symbol<LastErrorFn>,
     /// Of OpenMP, which the library is linked with.
     pub(crate) set_threads: Option<Symbol<SetThreadsFn>>,
@@ -70,6 +79,8 @@ pub(crate) struct Library {
     pub(crate) inputs: Vec<TensorInfo>,
     pub(crate) outputs: Vec<TensorInfo>,
     pub(crate) symbols: Vec<SizeSymbol>,
+    /// The names of the constants that the model writes.
+    pub(crate) states: Vec<String>,
     /// The constants, where they are not found by the library itself.
     pub(crate) blob: Option<BlobMemory>,
     // The order matters: code goes before the file it was mapped from.
@@ -191,6 +202,7 @@ impl Library {
             blob_size: entry!("AOTInductorModelContainerGetConstantsBlobSize"),
             is_loaded: entry!("AOTInductorModelContainerDidCallLoadConstants"),
             use_blob: entry!("AOTInductorModelUpdateConstantsFromBlob"),
+            extract: entry!("AOTInductorModelContainerExtractConstantsMapEntries"),
             last_error: entry!("AOTInductorGetLastError"),
             // SAFETY: OpenMP's function of this name has this type.
             set_threads: unsafe { dl.get(b"omp_set_num_threads\0") }.ok(),
@@ -206,14 +218,15 @@ impl Library {
         // SAFETY: `lookup` is a function of this program, which outlives the library.
         unsafe { set_shim(Some(shim::lookup)) };
         // SAFETY: the table's pointers and counts go together: the compiler wrote them.
-        let (inputs, outputs, symbols) = unsafe {
+        let (inputs, outputs, symbols, states) = unsafe {
             (
                 tensor_infos(table.inputs, table.num_inputs),
                 tensor_infos(table.outputs, table.num_outputs),
                 size_symbols(table),
+                states(table),
             )
         };
-        Ok(Library { entries, inputs, outputs, symbols, blob, _dl: dl, _file: loaded })
+        Ok(Library { entries, inputs, outputs, symbols, states, blob, _dl: dl, _file: loaded })
     }
 
     /// The text of this thread's last failed call.
@@ -282,6 +295,25 @@ struct SymbolInfo {
     max: i64,
 }
 
+/// `tt_constant_info`.
+#[repr(C)]
+struct ConstantInfo {
+    name: *const c_char,
+    fqn: *const c_char,
+    dtype: i32,
+    kind: i32,
+    flags: u32,
+    ndim: i32,
+    sizes: *const i64,
+    strides: *const i64,
+    storage_offset: i64,
+    offset: i64,
+    data_size: u64,
+}
+
+/// The bit of `ConstantInfo::flags` that says the model writes this constant.
+const STATE: u32 = 1;
+
 /// `tt_model`.
 #[repr(C)]
 struct ModelTable {
@@ -299,7 +331,7 @@ struct ModelTable {
     inputs: *const IoInfo,
     outputs: *const IoInfo,
     symbols: *const SymbolInfo,
-    constants: *const c_void,
+    constants: *const ConstantInfo,
     externs: *const *const c_char,
     in_spec: *const c_char,
     out_spec: *const c_char,
@@ -311,7 +343,7 @@ struct ModelTable {
 /// # Safety
 ///
 /// A C string, or null.
-unsafe fn text(text: *const c_char) -> String {
+pub(crate) unsafe fn text(text: *const c_char) -> String {
     if text.is_null() {
         return String::new();
     }
@@ -360,4 +392,13 @@ unsafe fn size_symbols(model: &ModelTable) -> Vec<SizeSymbol> {
         max: (it.max != i64::MAX).then_some(it.max),
     };
     infos.map(symbol).collect()
+}
+
+/// # Safety
+///
+/// A table of the library's.
+unsafe fn states(model: &ModelTable) -> Vec<String> {
+    // SAFETY: the caller's promise, here and below.
+    let infos = unsafe { table(model.constants, model.num_constants) }.iter();
+    infos.filter(|it| it.flags & STATE != 0).map(|it| unsafe { text(it.fqn) }).collect()
 }

@@ -58,8 +58,8 @@ impl Default for LoadOptions {
 /// A loaded model. Runs may go on in several threads at once.
 #[derive(Debug)]
 pub struct Model {
-    container: *mut Container,
-    library: Library,
+    pub(crate) container: *mut Container,
+    pub(crate) library: Library,
     num_threads: Option<c_int>,
 }
 

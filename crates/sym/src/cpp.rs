@@ -76,6 +76,17 @@ fn literal(value: i64) -> Text {
     }
 }
 
+/// A part of a sum as text.
+struct Addend {
+    /// With its sign.
+    value: Expr,
+    /// Without it.
+    text: Text,
+    negative: bool,
+    /// With its sign, where that belongs to a literal and so is no operation.
+    signed: Option<Text>,
+}
+
 struct Printer<'a> {
     facts: &'a Facts,
     name: &'a dyn Fn(&str) -> String,
@@ -109,44 +120,42 @@ impl Printer<'_> {
     }
 
     fn sum(&self, terms: &[Term], constant: i64) -> Text {
+        let (parts, constant) = factor::parts(terms, constant);
+        let mut addends: Vec<Addend> = parts.iter().map(|it| self.addend(it)).collect();
+        if constant != 0 {
+            let magnitude = constant.checked_abs().unwrap_or(constant);
+            let negative = magnitude != constant;
+            let (text, signed) = (literal(magnitude), Some(literal(constant)));
+            addends.push(Addend { value: Expr::int(constant), text, negative, signed });
+        }
+        // `-a + b` has an operation more than `b - a`.
+        if addends.first().is_some_and(|it| it.negative && it.signed.is_none())
+            && let Some(at) = addends.iter().position(|it| !it.negative)
+        {
+            addends[..=at].rotate_right(1);
+        }
         let mut total = Expr::int(0);
         let mut text: Option<Text> = None;
-        let (parts, constant) = factor::parts(terms, constant);
-        let addends = parts.iter().map(|it| (it.to_expr(), Some(it)));
-        let constant = (constant != 0).then(|| (Expr::int(constant), None));
-        for (addend, part) in addends.chain(constant) {
-            let coefficient = match part {
-                Some(Part::Term(it)) => it.coefficient,
-                Some(Part::Product(..)) => 1,
-                None => addend.constant_term(),
-            };
-            // What cannot be negated is added as it is, and so is `-2*s0` at the beginning.
-            let subtract =
-                coefficient < 0 && coefficient != i64::MIN && (text.is_some() || coefficient == -1);
-            let magnitude = if subtract { -coefficient } else { coefficient };
-            let part = match part {
-                Some(Part::Term(term)) => self.term(term, magnitude),
-                Some(Part::Product(outer, inner)) => self.product(outer, inner, &addend),
-                None => literal(magnitude),
-            };
+        for Addend { value, text: part, negative, signed } in addends {
             let mut exact = part.exact && text.as_ref().is_none_or(|it| it.exact);
             if exact {
-                total = total + addend;
+                total = total + value;
                 exact = self.fits(&total);
             }
-            text = Some(match (text, subtract) {
+            text = Some(match (text, negative) {
                 (None, false) => part,
+                (None, true) if signed.is_some() => signed.unwrap_or(part),
                 (None, true) if exact => {
                     Text::new(format!("-{}", part.at(Level::Primary)), Level::Sum)
                 }
                 (None, true) => Text::primary(format!("tt_sub(0, {})", part.text), false),
                 (Some(left), _) if exact => {
-                    let sign = if subtract { '-' } else { '+' };
+                    let sign = if negative { '-' } else { '+' };
                     let part = part.at(Level::Quotient);
                     Text::new(format!("{} {sign} {part}", left.text), Level::Sum)
                 }
                 (Some(left), _) => {
-                    let helper = if subtract { "tt_sub" } else { "tt_add" };
+                    let helper = if negative { "tt_sub" } else { "tt_add" };
                     Text::primary(format!("{helper}({}, {})", left.text, part.text), false)
                 }
             });
@@ -154,12 +163,88 @@ impl Printer<'_> {
         text.unwrap_or_else(|| literal(0))
     }
 
+    /// A part of a sum, without its sign where that can be taken off.
+    fn addend(&self, part: &Part) -> Addend {
+        let value = part.to_expr();
+        let plain = |text: Text| (text, false, None);
+        let (text, negative, signed) = match part {
+            Part::Term(term) => match (self.negated(term), term.coefficient.checked_neg()) {
+                (Some(text), _) => plain(text),
+                (None, Some(magnitude @ 1..)) => {
+                    let signed = (magnitude != 1).then(|| self.term(term, term.coefficient));
+                    (self.term(term, magnitude), true, signed)
+                }
+                (None, _) => plain(self.term(term, term.coefficient)),
+            },
+            Part::Product(outer, inner) => match outer.as_int().and_then(i64::checked_neg) {
+                Some(magnitude @ 1..) => {
+                    let magnitude = Expr::int(magnitude);
+                    let text = self.product(&magnitude, inner, &(&magnitude * inner));
+                    (text, true, Some(self.product(outer, inner, &value)))
+                }
+                _ => plain(self.product(outer, inner, &value)),
+            },
+            Part::Power(base, exponent) => plain(self.power(base, *exponent, &value)),
+        };
+        Addend { value, text, negative, signed }
+    }
+
+    /// A negative multiple of a quotient or remainder of what is negated itself, without the
+    /// double negation: `-((-a)//b)` rounds up, and `-((-a) % 8)` is `a % -8`.
+    fn negated(&self, term: &Term) -> Option<Text> {
+        let magnitude = term.coefficient.checked_neg().filter(|it| 0 < *it)?;
+        let [Factor { atom: Atom::Call(call), power: 1 }] = term.mono.as_slice() else {
+            return None;
+        };
+        let (n, d) = (call.args.first()?, call.args.get(1)?);
+        let (n, is_negative) = (-n, n.constant_term() <= 0);
+        if n.is_undefined() || !is_negative || n.to_terms().iter().any(|it| it.coefficient < 0) {
+            return None;
+        }
+        let (helper, by, stays) = match call.fun {
+            Fun::FloorDiv => {
+                let stays = range_of_call(call, self.facts).is_bounded();
+                ("tt_ceildiv", d.clone(), stays || is_positive(d, self.facts))
+            }
+            Fun::Mod => ("tt_mod", Expr::int(d.as_int()?.checked_neg()?), true),
+            _ => return None,
+        };
+        let (n, by) = (self.expr(&n), self.expr(&by));
+        let exact = n.exact && by.exact && stays;
+        let one = Text::primary(format!("{helper}({}, {})", n.text, by.text), exact);
+        if magnitude == 1 {
+            return Some(one);
+        }
+        let value = from_mono(term.mono.clone(), term.coefficient);
+        Some(match exact && self.fits(&value) {
+            true => Text::new(format!("{magnitude}*{}", one.text), Level::Product),
+            false => Text::primary(format!("tt_mul({magnitude}, {})", one.text), false),
+        })
+    }
+
+    fn power(&self, base: &Expr, exponent: u32, value: &Expr) -> Text {
+        let base = self.expr(base);
+        match base.exact && self.fits(value) {
+            _ if exponent != 2 => {
+                let exact = base.exact && self.fits(value);
+                Text::primary(format!("tt_pow({}, {exponent})", base.text), exact)
+            }
+            true => {
+                let base = base.at(Level::Primary);
+                Text::new(format!("{base}*{base}"), Level::Product)
+            }
+            false => Text::primary(format!("tt_mul({0}, {0})", base.text), false),
+        }
+    }
+
     fn product(&self, outer: &Expr, inner: &Expr, value: &Expr) -> Text {
+        let is_literal = outer.as_int().is_some_and(|it| it != i64::MIN);
         let (outer, inner) = (self.expr(outer), self.expr(inner));
         match outer.exact && inner.exact && self.fits(value) {
             true => {
-                let text = format!("{}*{}", outer.at(Level::Product), inner.at(Level::Primary));
-                Text::new(text, Level::Product)
+                // A negative literal stands in front, where it binds as it should.
+                let outer = if is_literal { outer.text } else { outer.at(Level::Product) };
+                Text::new(format!("{outer}*{}", inner.at(Level::Primary)), Level::Product)
             }
             false => Text::primary(format!("tt_mul({}, {})", outer.text, inner.text), false),
         }
@@ -292,6 +377,18 @@ impl Printer<'_> {
         }
     }
 
+    /// `a <= b`, which between integers is `a - 1 < b`.
+    fn at_most(&self, args: &[Expr]) -> String {
+        let [a, b] = args else { return String::new() };
+        let is_real = a.is_real() || b.is_real();
+        let (a, relation, b) = match (a.constant_term(), b.constant_term()) {
+            (1, _) if !is_real && a.as_int().is_none() => (&(a - 1), "<", b),
+            (_, -1) if !is_real && b.as_int().is_none() => (a, "<", &(b + 1)),
+            _ => (a, "<=", b),
+        };
+        format!("({} {relation} {})", self.expr(a).text, self.expr(b).text)
+    }
+
     fn condition_of(&self, call: &Call) -> String {
         let joined = |operator: &str| {
             let parts: Vec<String> = call.args.iter().map(|it| self.condition(it)).collect();
@@ -302,7 +399,7 @@ impl Printer<'_> {
             format!("({})", sides.join(operator))
         };
         match call.fun {
-            Fun::Le => relation(" <= "),
+            Fun::Le => self.at_most(&call.args),
             Fun::Lt => relation(" < "),
             Fun::Eq => relation(" == "),
             Fun::And => joined(" && "),

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::{
-    arith::{from_mono, mono_div},
+    arith::{from_mono, mono_div, mono_mul},
     expr::{Atom, Expr, Factor, Mono, Term},
 };
 
@@ -15,11 +15,18 @@ pub(crate) enum Part {
     Term(Term),
     /// Neither is a constant unless the first is.
     Product(Expr, Expr),
+    /// A sum to a power.
+    Power(Expr, u32),
 }
 
 /// The sum's terms, those that share a factor taken together, and the constant that is left; the
 /// factor that most terms share comes first, and what is in parentheses is to be looked at again.
 pub(crate) fn parts(terms: &[Term], constant: i64) -> (Vec<Part>, i64) {
+    if let Some((base, exponent, rest)) = power(terms, constant) {
+        let (mut parts, constant) = parts(&rest.to_terms(), rest.constant_term());
+        parts.insert(0, Part::Power(base, exponent));
+        return (parts, constant);
+    }
     let (mut products, mut rest) = products(terms);
     let mut constant = constant;
     // `x*(y + 10) + 8*y + 80` is `(x + 8)*(y + 10)`.
@@ -31,6 +38,80 @@ pub(crate) fn parts(terms: &[Term], constant: i64) -> (Vec<Part>, i64) {
     }
     let products = products.into_iter().map(|(outer, inner)| Part::Product(outer, inner));
     (products.chain(rest.into_iter().map(Part::Term)).collect(), constant)
+}
+
+/// Exponents of sums that are looked for.
+const EXPONENTS: std::ops::RangeInclusive<u32> = 2..=4;
+
+/// A sum to a power all of whose terms are among these, and what is left.
+///
+/// The parts of the base are roots of terms such as `4*s0**2`: the first, and those whose product
+/// with it, as the binomial formula has it, is a term too.
+fn power(terms: &[Term], constant: i64) -> Option<(Expr, u32, Expr)> {
+    let all = || Expr::from_terms(terms.to_vec(), constant);
+    for exponent in EXPONENTS {
+        let roots: Vec<Term> = terms.iter().filter_map(|it| root(it, exponent)).collect();
+        for first in &roots {
+            let mut base = vec![first.clone()];
+            // What the binomial formula has for a part of the base: `n * first**(n - 1) * part`.
+            let mut before = first.mono.clone();
+            for _ in 2..exponent {
+                before = mono_mul(&before, &first.mono)?;
+            }
+            let scale =
+                first.coefficient.checked_pow(exponent - 1)?.checked_mul(exponent.into())?;
+            let among = |mono: &Mono, magnitude: i64| {
+                let found = terms.iter().find(|it| it.mono == *mono)?.coefficient;
+                let part = found.checked_div(scale)?;
+                (part.checked_mul(scale) == Some(found) && part.checked_abs() == Some(magnitude))
+                    .then_some(part)
+            };
+            for other in roots.iter().filter(|it| it.mono != first.mono) {
+                let cross = mono_mul(&before, &other.mono)?;
+                let part = other.coefficient.checked_abs().and_then(|it| among(&cross, it));
+                base.extend(part.map(|it| Term { mono: other.mono.clone(), coefficient: it }));
+            }
+            let own = integer_root(constant, exponent).filter(|it| *it != 0);
+            let own = own.and_then(|it| among(&before, it.checked_abs()?)).unwrap_or(0);
+            if base.len() + usize::from(own != 0) < 2 {
+                continue;
+            }
+            let base: Vec<Expr> =
+                base.into_iter().map(|it| from_mono(it.mono, it.coefficient)).collect();
+            let base = Expr::sum(&base) + own;
+            let power = base.pow_by_natural(&Expr::int(exponent.into()));
+            if power.is_undefined() {
+                continue;
+            }
+            let rest = all() - &power;
+            if rest.to_terms().len() + power.to_terms().len() == terms.len()
+                && (own == 0 || rest.constant_term() == 0)
+            {
+                return Some((base, exponent, rest));
+            }
+        }
+    }
+    None
+}
+
+/// The term whose power this is.
+fn root(term: &Term, exponent: u32) -> Option<Term> {
+    let coefficient = integer_root(term.coefficient, exponent)?;
+    let mut mono = term.mono.clone();
+    for factor in &mut mono {
+        if factor.power % exponent != 0 {
+            return None;
+        }
+        factor.power /= exponent;
+    }
+    Some(Term { mono, coefficient })
+}
+
+/// The whole number whose power this is; of two the positive one.
+fn integer_root(value: i64, exponent: u32) -> Option<i64> {
+    // Sizes have small coefficients; a number this small is its own rounded root's power or none's.
+    let root = (value.unsigned_abs() as f64).powf(1.0 / f64::from(exponent)).round() as i64;
+    [root, -root].into_iter().find(|it| it.checked_pow(exponent) == Some(value))
 }
 
 /// The whole number that `of` times gives the sum of the terms and the constant, if there is one.
@@ -51,6 +132,7 @@ fn products(terms: &[Term]) -> (Vec<(Expr, Expr)>, Vec<Term>) {
     while rest.len() <= MAX_TERMS
         && let Some(shared) = most_shared(&rest)
     {
+        let shared = shared.with_sign(&rest);
         let (mut inner, mut constant) = (Vec::new(), 0);
         rest.retain(|term| match shared.divide(term) {
             Some(quotient) if quotient.mono.is_empty() => {
@@ -76,7 +158,7 @@ fn products(terms: &[Term]) -> (Vec<(Expr, Expr)>, Vec<Term>) {
 #[derive(PartialEq)]
 enum Shared {
     Atom(Atom),
-    /// The magnitude of a coefficient.
+    /// The magnitude of a coefficient, negative if all those coefficients are.
     Scale(i64),
 }
 
@@ -88,6 +170,15 @@ impl Shared {
         }
     }
 
+    fn with_sign(self, terms: &[Term]) -> Shared {
+        match self {
+            Shared::Scale(it) if terms.iter().all(|term| term.coefficient != it) => {
+                Shared::Scale(-it)
+            }
+            it => it,
+        }
+    }
+
     fn divide(&self, term: &Term) -> Option<Term> {
         match self {
             Shared::Atom(atom) => {
@@ -95,8 +186,12 @@ impl Shared {
                 let mono = mono_div(&term.mono, &single)?;
                 Some(Term { mono, coefficient: term.coefficient })
             }
-            Shared::Scale(scale) => (term.coefficient.checked_abs() == Some(*scale))
-                .then(|| Term { coefficient: term.coefficient.signum(), ..term.clone() }),
+            Shared::Scale(scale) => {
+                (term.coefficient.checked_abs() == scale.checked_abs()).then(|| Term {
+                    coefficient: term.coefficient.signum() * scale.signum(),
+                    ..term.clone()
+                })
+            }
         }
     }
 }
@@ -125,6 +220,7 @@ impl Part {
         match self {
             Part::Term(it) => from_mono(it.mono.clone(), it.coefficient),
             Part::Product(outer, inner) => outer * inner,
+            Part::Power(base, exponent) => base.pow_by_natural(&Expr::int((*exponent).into())),
         }
     }
 }

@@ -35,6 +35,7 @@ mod prove;
 mod range;
 mod real;
 mod rewrite;
+mod shared;
 mod simplify;
 mod srepr;
 mod statement;
@@ -49,6 +50,7 @@ pub use crate::{
     prove::{Answer, divisible, equal, less_equal},
     range::{Range, range},
     real::Number,
+    shared::share,
     simplify::{explain, rules, simplify},
     srepr::parse_srepr,
 };

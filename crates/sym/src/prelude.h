@@ -16,6 +16,8 @@ static inline tt_int tt_floordiv(tt_int a, tt_int b) {
   return r != 0 && (r < 0) != (b < 0) ? q - 1 : q;
 }
 
+static inline tt_int tt_ceildiv(tt_int a, tt_int b) { return tt_sub(0, tt_floordiv(tt_sub(0, a), b)); }
+
 static inline tt_int tt_mod(tt_int a, tt_int b) {
   if (b == 0 || b == -1) return 0;
   const tt_int r = a % b;

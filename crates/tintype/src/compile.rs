@@ -13,10 +13,10 @@ use diag::{Diag, codes};
 use emit::HostInfo;
 use ir::Function;
 use pass::Unit;
-use toolchain::{Cache, Compiler, Library, TargetCpu, Toolchain};
+use toolchain::{Cache, Compiler, Library, LinkOptions, TargetCpu, Toolchain};
 
 use crate::{
-    Failure,
+    Failure, Sanitizer,
     constants::{Evaluator, Layout, boundary_type},
     files,
     session::{Opened, Session, Settings, map, open, target},
@@ -97,6 +97,8 @@ pub struct CompileOptions {
     pub use_cache: bool,
     /// Whether the library takes inputs as they come, without checks.
     pub unchecked: bool,
+    /// What the library watches for while it runs.
+    pub sanitize: Vec<Sanitizer>,
 }
 
 impl CompileOptions {
@@ -111,6 +113,7 @@ impl CompileOptions {
             jobs: None,
             use_cache: true,
             unchecked: false,
+            sanitize: Vec::new(),
         }
     }
 }
@@ -322,11 +325,18 @@ impl<'a> Printed<'a> {
     ) -> Result<usize, Failure> {
         clock.start(Stage::Build);
         let cpu = &options.target_cpu;
-        let (files, ready) = sources::split(&self.files);
-        let units = sources::units(&files, cpu);
+        // What watches itself is compiled so, all of it.
+        let flags = Sanitizer::flags(&options.sanitize);
+        let (files, ready) = match flags.is_empty() {
+            true => sources::split(&self.files),
+            false => (self.files.clone(), Vec::new()),
+        };
+        let mut units = sources::units(&files, cpu);
+        units.iter_mut().for_each(|it| it.flags.extend(flags.iter().cloned()));
+        let link = sources::link_options(flags);
         // The host compilers are processes: computing constants fits beside them.
         let (built, blob) = std::thread::scope(|scope| {
-            let building = scope.spawn(|| build(toolchain, &units, ready));
+            let building = scope.spawn(|| build(toolchain, &units, ready, &link));
             let blob = evaluator.blob(&self.layout);
             let built = building.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             (built, blob)
@@ -363,11 +373,12 @@ fn build(
     toolchain: &Toolchain,
     units: &[toolchain::Unit],
     ready: Vec<toolchain::Object>,
+    link: &LinkOptions,
 ) -> Result<(Library, usize), Failure> {
     let mut objects = toolchain.compile(units)?;
     objects.extend(ready);
     let cached = objects.iter().filter(|it| it.cached).count();
-    Ok((toolchain.link(&objects, &sources::link_options())?, cached))
+    Ok((toolchain.link(&objects, link)?, cached))
 }
 
 /// The last phase that an output needs.
@@ -422,7 +433,7 @@ fn signature(info: &HostInfo, main: &Function, cpu: &TargetCpu) -> package::Sign
     package::Signature {
         producer: format!("tintype {}", env!("CARGO_PKG_VERSION")),
         target_cpu: cpu.to_string(),
-        symbols: main.facts.symbols().into_iter().map(symbol).collect(),
+        symbols: wrapper_passes::report::model_symbols(main).into_iter().map(symbol).collect(),
         inputs: tensors(&info.inputs),
         outputs: tensors(&info.outputs),
     }

@@ -65,7 +65,7 @@ fn constants<'a>(
     for function in std::iter::once(main).chain(bodies.iter().copied()) {
         let uses = function.body.use_counts();
         for (param, value) in function.params.iter().zip(&function.body.root.params) {
-            if param.kind == ParamKind::User {
+            if param.kind.is_given() {
                 continue;
             }
             let ty = function.body.ty(*value).as_tensor().ok_or_else(|| no_tensor(&param.name))?;

@@ -6,10 +6,10 @@ use catalog::Phase;
 use db::Source;
 use diag::{Diag, codes};
 use import::schema::{Argument, Graph};
-use ir::{AttrTy, Function, OutputKind, ParamKind, Type};
+use ir::{Function, OutputKind, ParamKind, Type};
 use package::Package;
-use sym::Expr;
 use toolchain::TargetCpu;
+use wrapper_passes::report::{bodies_bytes, own_bytes};
 
 use crate::{
     Failure, FileKind,
@@ -126,7 +126,7 @@ fn archive(path: &Path) -> Result<Inspection, Failure> {
     }
     if res.problems.is_empty() {
         let units = session.after(Phase::Wrapper);
-        res.memory = units.first().and_then(|it| it.main()).and_then(memory);
+        res.memory = units.first().and_then(|it| memory(&it.functions));
     }
     Ok(res)
 }
@@ -206,11 +206,10 @@ fn operators(graph: &Graph, problems: &[Diag]) -> Vec<Operator> {
 }
 
 /// The size of the arena, which one statement of the host program says.
-fn memory(main: &Function) -> Option<(String, Option<i64>, Option<i64>)> {
-    let op = main.body.ops().iter().find(|it| it.def.0.name == "wrapper.arena");
-    let Some(op) = op else { return Some(("0".to_owned(), Some(0), Some(0))) };
-    let at = op.def.0.attrs.iter().position(|it| it.name == "size")?;
-    let size = Expr::of_attr(op.attrs.get(at)?)?;
+fn memory(functions: &[Function]) -> Option<(String, Option<i64>, Option<i64>)> {
+    let main = functions.first()?;
+    let size = own_bytes(main) + bodies_bytes(functions, main);
+    let size = sym::simplify(&size, &main.facts);
     let range = |name: &str| main.facts.range_of_sym(name);
     let least = |name: &str| Some(range(name).lo.max(0));
     let most = |name: &str| Some(range(name).hi).filter(|it| *it != i64::MAX);

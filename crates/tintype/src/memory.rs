@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use toolchain::TargetCpu;
 use wrapper_passes::{
     arena::{Item, Limits, Named, live, lower_bound, plan as arena_plan, write_csv},
-    report::{ArenaAt, ArenaUse, Place},
+    report::{ArenaAt, ArenaUse, Place, bodies_bytes},
 };
 
 use crate::{
@@ -49,6 +49,8 @@ pub struct MemoryPlan {
     pub sizes: BTreeMap<String, i64>,
     /// Bytes of the arena.
     pub arena: i64,
+    /// The most bytes that bodies of control flow have at once, beside the arena.
+    pub bodies: i64,
     /// No arena can be smaller.
     pub lower_bound: i64,
     /// What is in it, in program order.
@@ -66,12 +68,12 @@ pub fn memory_plan(path: &Path, chosen: &Sizes) -> Result<MemoryPlan, Failure> {
     let session = Session::new(opened.source.clone(), (opened.level, Phase::Wrapper), &settings)?;
     session.check(Phase::Wrapper)?;
     let units = session.after(Phase::Wrapper);
-    let Some(main) = units.first().and_then(|it| it.main()) else {
+    let Some((unit, main)) = units.first().and_then(|it| Some((it, it.main()?))) else {
         return Err(Failure::new(&codes::ARCHIVE, "the file has no program"));
     };
     let hints = hints(path, main);
     let mut sizes = Sizes::new();
-    for name in main.facts.symbols() {
+    for name in wrapper_passes::report::model_symbols(main) {
         let sym::Range { lo, hi } = main.facts.range_of_sym(&name);
         let size = chosen.get(&*name).or_else(|| hints.get(&*name)).copied();
         sizes.insert(name.to_string(), size.unwrap_or_else(|| usual_size(lo.max(0), hi)));
@@ -88,7 +90,15 @@ pub fn memory_plan(path: &Path, chosen: &Sizes) -> Result<MemoryPlan, Failure> {
         // Without a bound, sizes that a machine's memory has room for.
         ranges.insert(name.clone(), (lo.max(0), hi.min(lo.max(0).saturating_add(4096))));
     }
-    let mut res = MemoryPlan { name, sizes, arena: 0, lower_bound: 0, buffers: Vec::new(), ranges };
+    let mut res = MemoryPlan {
+        name,
+        sizes,
+        arena: 0,
+        bodies: 0,
+        lower_bound: 0,
+        buffers: Vec::new(),
+        ranges,
+    };
     for arena in ArenaUse::all(main) {
         let at = arena.at(&|name| res.sizes.get(name).copied());
         let at = at.map_err(|it| Diag::error(&codes::INPUT, format!("no size of memory: {it}")))?;
@@ -99,7 +109,20 @@ pub fn memory_plan(path: &Path, chosen: &Sizes) -> Result<MemoryPlan, Failure> {
         res.arena += at.size;
     }
     res.lower_bound = lower_bound(&res.items());
+    res.bodies = bodies(&unit.functions, main, &res.sizes);
     Ok(res)
+}
+
+/// The memory of bodies of control flow, in bytes. A size that only a body knows is a usual one.
+fn bodies(functions: &[Function], main: &Function, sizes: &Sizes) -> i64 {
+    let usual = |name: &str| {
+        let knows = |it: &&Function| it.facts.symbols().iter().any(|it| **it == *name);
+        let facts = &functions.iter().find(knows).unwrap_or(main).facts;
+        let sym::Range { lo, hi } = facts.range_of_sym(name);
+        usual_size(lo.max(0), hi)
+    };
+    let value = |name: &str| Some(sizes.get(name).copied().unwrap_or_else(|| usual(name)));
+    bodies_bytes(functions, main).eval(&value).unwrap_or(0)
 }
 
 /// The sizes of the archive's example, as far as dimensions say them plainly.
@@ -141,8 +164,8 @@ pub fn memory_at_sizes(path: &Path) -> Result<Value, Failure> {
         res.insert(
             what.to_owned(),
             json!({
-                "sizes": plan.sizes, "arena": plan.arena, "lower_bound": plan.lower_bound,
-                "fixed": fixed.height, "fault": fault,
+                "sizes": plan.sizes, "arena": plan.arena, "bodies": plan.bodies,
+                "lower_bound": plan.lower_bound, "fixed": fixed.height, "fault": fault,
             }),
         );
     }
@@ -230,7 +253,7 @@ impl MemoryPlan {
             })
             .collect();
         json!({
-            "model": self.name, "sizes": self.sizes, "arena": self.arena,
+            "model": self.name, "sizes": self.sizes, "arena": self.arena, "bodies": self.bodies,
             "lower_bound": self.lower_bound, "buffers": buffers,
         })
     }
@@ -256,6 +279,8 @@ impl MemoryPlan {
             name: text(value, "model")?,
             sizes: sizes.map(|it| Some((it.0.clone(), it.1.as_i64()?))).collect::<Option<_>>()?,
             arena: number(value, "arena")?,
+            // Plans from before bodies were counted.
+            bodies: number(value, "bodies").unwrap_or(0),
             lower_bound: number(value, "lower_bound")?,
             buffers: buffers.collect::<Option<_>>()?,
             ranges: BTreeMap::new(),
@@ -282,6 +307,7 @@ pub(crate) mod tests {
             name: "m".to_owned(),
             sizes: [("s0".to_owned(), 4)].into(),
             arena: 192,
+            bodies: 64,
             lower_bound: 192,
             ranges: BTreeMap::new(),
             buffers: vec![buffer("a<b>", 0, 64, 0, 3), buffer("b", 64, 128, 2, 5)],

@@ -77,8 +77,12 @@ impl MemoryPlan {
             self.sizes.iter().map(|it| format!("{} = {}", it.0, it.1)).collect();
         let at = if sizes.is_empty() { String::new() } else { format!(" at {}", sizes.join(", ")) };
         let over = self.arena as f64 / self.lower_bound.max(1) as f64;
+        let bodies = match self.bodies {
+            0 => String::new(),
+            it => format!("; bodies of control flow beside it, {}", bytes(it)),
+        };
         format!(
-            "{}{at}: {} buffers in an arena of {}, {over:.3} times the least possible",
+            "{}{at}: {} buffers in an arena of {}, {over:.3} times the least possible{bodies}",
             self.name,
             self.buffers.len(),
             bytes(self.arena)

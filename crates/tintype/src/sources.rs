@@ -168,7 +168,8 @@ pub(crate) fn split(sources: &[Source]) -> (Vec<Source>, Vec<Object>) {
     (left, objects.collect())
 }
 
-/// How a model is linked.
-pub(crate) fn link_options() -> LinkOptions {
-    LinkOptions { exports: Some(container::EXPORTS.to_owned()), ..LinkOptions::default() }
+/// How a model is linked that was compiled with those sanitizers' flags.
+pub(crate) fn link_options(flags: Vec<String>) -> LinkOptions {
+    let keep_symbols = !flags.is_empty();
+    LinkOptions { exports: Some(container::EXPORTS.to_owned()), keep_symbols, flags }
 }

@@ -45,16 +45,37 @@ impl TensorFile {
     }
 }
 
+/// Reads every tensor of a file, by name.
+pub fn read_tensors(path: &Path) -> Result<Vec<(String, Tensor)>, Failure> {
+    let bad = |reason: String| Failure::new(&codes::INPUT, format!("{}: {reason}", path.display()));
+    let map = import::Mapped::open(path).map_err(|it| Failure::io(path, &it))?;
+    let file = SafeTensors::deserialize(&map)
+        .map_err(|it| bad(format!("is not a readable safetensors file: {it}")))?;
+    let read = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
+        let dtype = from_file(view.dtype())
+            .ok_or_else(|| bad(format!("`{name}` is {}, which is not read", view.dtype())))?;
+        let tensor = Tensor::from_bytes(dtype, view.shape(), view.data());
+        Ok((name.to_owned(), tensor.map_err(|it| bad(format!("`{name}`: {it}")))?))
+    };
+    file.iter().map(read).collect()
+}
+
 /// Writes outputs as `output_K`; the file appears by a rename, complete.
 pub fn write_outputs(path: &Path, outputs: &[Tensor]) -> Result<(), Failure> {
+    let named = outputs.iter().enumerate().map(|(k, it)| (format!("output_{k}"), it.clone()));
+    write_tensors(path, named.collect())
+}
+
+/// Writes tensors by name; the file appears by a rename, complete.
+pub fn write_tensors(path: &Path, tensors: Vec<(String, Tensor)>) -> Result<(), Failure> {
     let mut views = Vec::new();
-    for (k, tensor) in outputs.iter().enumerate() {
+    for (name, tensor) in tensors {
         let tensor = tensor.contiguous()?;
         let Some(dtype) = to_file(tensor.dtype()) else {
             let message = format!("a safetensors file holds no {}", tensor.dtype());
             return Err(Failure::new(&codes::INPUT, message));
         };
-        views.push((format!("output_{k}"), Stored { dtype, tensor }));
+        views.push((name, Stored { dtype, tensor }));
     }
     let io = |error: &std::io::Error| Failure::io(path, error);
     let bytes = safetensors::serialize(views, None)

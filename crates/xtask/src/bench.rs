@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::{bench_checks, bench_sizes, compiler, memory, repo, torch};
+use crate::{bench_checks, bench_sizes, bench_subgraphs, compiler, memory, repo, torch};
 
 /// What to measure, and on which models.
 #[derive(clap::Args)]
@@ -52,6 +52,9 @@ enum What {
     SizeWork,
     /// Random size expressions: simplified, printed, compiled, compared with direct evaluation.
     SymRandom,
+    /// Twelve equal layers as calls of one function, beside the same model flat: time of a run and of
+    /// compiling, and how long the C++ is.
+    Subgraphs,
     /// Simplifying the models' sizes and random ones, beside sympy.
     SymSympy,
 }
@@ -66,6 +69,10 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         What::SymSympy => {
             let text = bench_sizes::sympy(&models, bench.count.unwrap_or(1_000))?;
             return Ok(fs::write(scratch.join("sym-sympy.jsonl"), text)?);
+        }
+        What::Subgraphs => {
+            let tintype = compiler::release()?;
+            return bench_subgraphs::run(&tintype, &scratch, bench.threads, bench.seconds);
         }
         What::Plan => return memory::plan(&compiler::release()?),
         What::Compile | What::Latency | What::Peers | What::Memory => {}
@@ -89,7 +96,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
                 rows.push(bench_checks::run(&tintype, model, &inputs, &scratch)?);
             }
             What::SizeWork => rows.push(bench_sizes::work(&tintype, model, &scratch)?),
-            What::SymRandom | What::SymSympy => {}
+            What::SymRandom | What::SymSympy | What::Subgraphs => {}
         }
     }
     let text = format!("{:#}\n", Value::from(rows.clone()));
@@ -102,6 +109,7 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
         What::Checks => "checks.json",
         What::SizeWork => "size-work.json",
         What::SymRandom | What::SymSympy => "sym.json",
+        What::Subgraphs => "subgraphs.json",
     };
     fs::write(scratch.join(file), text)?;
     match bench.what {

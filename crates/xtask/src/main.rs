@@ -12,6 +12,7 @@
 mod bench;
 mod bench_checks;
 mod bench_sizes;
+mod bench_subgraphs;
 mod bless;
 mod book;
 mod compiler;

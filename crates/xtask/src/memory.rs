@@ -71,9 +71,10 @@ pub(crate) fn of_model(tintype: &Path, model: &Path, name: &str) -> Result<Value
         number(at, "arena") / number(at, "lower_bound").max(1.0)
     };
     let (example, least, most) = (ratio("example"), ratio("least"), ratio("most"));
-    let arena = number(sizes.get("example").unwrap_or(&Value::Null), "arena");
+    let of_example = |key: &str| number(sizes.get("example").unwrap_or(&Value::Null), key);
+    let (arena, bodies) = (of_example("arena"), of_example("bodies"));
     println!(
-        "{name:24} arena {arena:12}   over the bound {example:.3}, at the ends {least:.3} {most:.3}   \
+        "{name:24} arena {arena:12}   bodies {bodies:8}   over the bound {example:.3}, at the ends {least:.3} {most:.3}   \
          planned in {milliseconds:7.1} ms"
     );
     Ok(json!({ "model": name, "sizes": sizes, "example": example, "least": least, "most": most,

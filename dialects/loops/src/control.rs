@@ -18,7 +18,7 @@ ir::dialect! { loops;
     op Cond = "cond" (opt [pred], many [operands])
         { cond: opt Size, then: Ref, otherwise: Ref, outs: Any } {
         infer: control::infer_outs, effects: Effects::Pure, may_trap: true,
-        verify: control::verify_cond, eval: Some(control::eval_cond),
+        verify: control::verify_cond, eval: Some(control::eval_cond), calls: Some(control::COND),
     }
 
     /// `body` of the carried values and `extra`, again and again, while `cond` of them holds.
@@ -30,7 +30,7 @@ ir::dialect! { loops;
     /// ```
     op While = "while" (many [carried], many [extra]) { cond: Ref, body: Ref, outs: Any } {
         infer: control::infer_outs, effects: Effects::Pure, may_trap: true,
-        verify: control::verify_while, eval: Some(control::eval_while),
+        verify: control::verify_while, eval: Some(control::eval_while), calls: Some(control::WHILE),
     }
 
     /// A function of the operands.
@@ -41,7 +41,7 @@ ir::dialect! { loops;
     /// ```
     op Subgraph = "subgraph" (many [operands]) { body: Ref, outs: Any } {
         infer: control::infer_outs, effects: Effects::Pure, may_trap: true,
-        eval: Some(control::eval_call),
+        eval: Some(control::eval_call), calls: Some(control::SUBGRAPH),
     }
 
     /// `body` of the carried values, the `i`-th parts of `xs` along their first dimension, and
@@ -56,7 +56,7 @@ ir::dialect! { loops;
     op ScanOver = "scan_over" (many [init], many [xs], many [extra])
         { length: Size, body: Ref, outs: Any } {
         infer: control::infer_outs, effects: Effects::Pure, may_trap: true,
-        eval: Some(control::eval_scan),
+        eval: Some(control::eval_scan), calls: Some(control::SCAN),
     }
 
     /// Defines a size symbol by the one element of an integer tensor. Stops the run if that is

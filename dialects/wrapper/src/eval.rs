@@ -108,6 +108,12 @@ pub(crate) fn bind_item(cx: &EvalCx<'_>) -> Evaluated {
     }
 }
 
+pub(crate) fn size(cx: &EvalCx<'_>) -> Evaluated {
+    let it = ops::Size(cx.view);
+    (cx.bind)(&it.symbol(), sym::Number::Int((cx.size)(&it.value())?))?;
+    Ok(Vec::new())
+}
+
 pub(crate) fn check_dim(cx: &EvalCx<'_>) -> Evaluated {
     let it = ops::CheckDim(cx.view);
     let (found, expected) = (dim(cx, it.dim())?, (cx.size)(&it.size())?);

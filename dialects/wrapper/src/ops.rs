@@ -42,6 +42,16 @@ ir::dialect! { wrapper;
         eval: Some(eval::bind_item),
     }
 
+    /// Gives a size a name, so that it is computed once.
+    ///
+    /// ```ir
+    /// wrapper.size {symbol = "size0", value = 64}
+    /// ```
+    op Size = "size" () { symbol: Str, value: Size } {
+        infer: infer::nothing, effects: Effects::Writes,
+        eval: Some(eval::size),
+    }
+
     /// Stops the run unless a dimension of an input has this size.
     ///
     /// ```ir
@@ -275,7 +285,7 @@ ir::dialect! { wrapper;
     op Cond = "cond" (opt [pred], many [operands], many [results])
         { cond: opt Size, then: Ref, otherwise: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
-        eval: Some(eval::cond),
+        eval: Some(eval::cond), calls: Some(ir::control::COND),
     }
 
     /// Calls `body` again and again while `cond`, called on the carried tensors before, writes what
@@ -293,6 +303,7 @@ ir::dialect! { wrapper;
         { cond: Ref, body: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
         eval: Some(eval::while_loop),
+        calls: Some(ir::Calls { given: &["init", "extra"], ..ir::control::WHILE }),
     }
 
     /// Calls a function, which writes `results`.
@@ -304,7 +315,7 @@ ir::dialect! { wrapper;
     /// ```
     op Subgraph = "subgraph" (many [operands], many [results]) { body: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
-        eval: Some(eval::subgraph),
+        eval: Some(eval::subgraph), calls: Some(ir::control::SUBGRAPH),
     }
 
     /// Calls a function `length` times, on the carried tensors, as of `while`, the parts of `xs`
@@ -318,6 +329,6 @@ ir::dialect! { wrapper;
     op ScanOver = "scan_over" (many [init], many [xs], many [extra], many [others], many [results])
         { length: Size, body: Ref } {
         infer: infer::nothing, effects: Effects::Writes, may_trap: true,
-        eval: Some(eval::scan_over),
+        eval: Some(eval::scan_over), calls: Some(ir::control::SCAN),
     }
 }

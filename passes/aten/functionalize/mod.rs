@@ -213,7 +213,7 @@ impl<'a> Functionalize<'a> {
                 ParamKind::User | ParamKind::Buffer { .. } | ParamKind::Parameter => {
                     OutputKind::AliasesParam(param)
                 }
-                ParamKind::Constant | ParamKind::Folded => OutputKind::User,
+                ParamKind::Fixed | ParamKind::Constant | ParamKind::Folded => OutputKind::User,
             };
         }
         let numel = |ty: &ir::Type| ty.as_tensor().map(ir::TensorType::numel);

@@ -19,6 +19,6 @@ fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
     pass::outline_unit(unit, "packed", &is_movement, &|it| Ok(it.clone()))
 }
 
-fn is_movement(op: &Op) -> bool {
+pub(crate) fn is_movement(op: &Op) -> bool {
     op.def.0.name == "loops.view"
 }

@@ -9,7 +9,7 @@ mod control;
 mod kernels;
 
 use diag::Diag;
-use ir::{Builder, Function, OutputKind, ParamKind, RefName, Result, Type, ValueId};
+use ir::{Builder, Function, OutputKind, RefName, Result, Type, ValueId};
 use loops::{Kernel, View as LoopsView};
 use pass::{OptionDef, PassCx, PassDef, Unit};
 use sym::Expr;
@@ -97,7 +97,7 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
         .iter()
         .zip(&body.root.params)
         .enumerate()
-        .filter(|it| it.1.0.kind == ParamKind::User)
+        .filter(|it| it.1.0.kind.is_given())
         .map(|(i, it)| (i, *it.1))
         .collect();
     // Who calls a body of control flow has checked what it is given.
@@ -109,7 +109,12 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
             wrapper::CheckStrides::build(&mut it.builder, x)?;
         }
     }
+    let early = early_asserts(function);
     if !function.is_subgraph() {
+        for op in body.ops().iter().enumerate().filter(|it| early.contains(&it.0)) {
+            it.builder.origin = op.1.origin;
+            it.op(op.1, kernels)?;
+        }
         wrapper::TakeInputs::build(&mut it.builder)?;
     }
     for (i, value) in &users {
@@ -120,9 +125,9 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
             it.strided[value.index()] = Some(strided);
         }
     }
-    for op in body.ops() {
-        it.builder.origin = op.origin;
-        it.op(op, kernels)?;
+    for op in body.ops().iter().enumerate().filter(|it| !early.contains(&it.0)) {
+        it.builder.origin = op.1.origin;
+        it.op(op.1, kernels)?;
     }
     it.outputs(kernels)?;
     let Function { name, facts, params, outputs: _, body: _ } = function;
@@ -135,6 +140,26 @@ fn lower(function: &Function, kernels: &mut Kernels, checked: bool) -> Result<Fu
         outputs: Vec::new(),
         body,
     })
+}
+
+/// The assertions of a model that the sizes of its inputs decide: they are checked before memory is
+/// taken for those sizes.
+fn early_asserts(function: &Function) -> Vec<usize> {
+    let body = &function.body;
+    let view = |op| ir::View::of(body, &function.facts, op);
+    let late: Vec<String> = body
+        .ops()
+        .iter()
+        .filter_map(|op| loops::BindSymbol::of(view(op)).map(|it| it.symbol()))
+        .collect();
+    let is_early = |op| {
+        let cond = loops::Assert::of(view(op)).map(|it| it.cond());
+        cond.is_some_and(|it| late.iter().all(|late| !it.mentions(late)))
+    };
+    match function.is_subgraph() {
+        true => Vec::new(),
+        false => (0..body.ops().len()).filter(|it| is_early(&body.ops()[*it])).collect(),
+    }
 }
 
 /// Whether `value` is a complex tensor whose parts a kernel makes as `x`.
@@ -298,7 +323,11 @@ impl Lower<'_> {
                         false => {
                             let (ty, offset) = (output.ty.clone(), Expr::int(0));
                             wrapper::OutputAlias::build(
-                                &mut self.builder, index, other, ty, offset,
+                                &mut self.builder,
+                                index,
+                                other,
+                                ty,
+                                offset,
                             )?
                         }
                     };

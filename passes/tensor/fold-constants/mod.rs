@@ -26,7 +26,7 @@ fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
     pass::outline_unit(unit, "folded", &is_movement, &scale::into_weights)
 }
 
-fn is_movement(op: &Op) -> bool {
+pub(crate) fn is_movement(op: &Op) -> bool {
     matches!(
         op.def.0.name,
         "tensor.expand" | "tensor.permute" | "tensor.reshape" | "tensor.slice" | "tensor.flip"

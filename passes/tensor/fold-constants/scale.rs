@@ -73,7 +73,7 @@ fn channel_scale(
     Some(expand.x())
 }
 
-/// Whether a value depends on constants of the model alone.
+/// Whether a value depends alone on constants of the model, or on what a body is given as such.
 fn is_constant(function: &Function, makers: &[Option<usize>], value: ValueId) -> bool {
     let mut work = vec![value];
     while let Some(it) = work.pop() {
@@ -81,7 +81,7 @@ fn is_constant(function: &Function, makers: &[Option<usize>], value: ValueId) ->
             Some(at) => work.extend(function.body.ops()[at].operands()),
             None => {
                 let at = function.body.root.params.iter().position(|param| *param == it);
-                let is_weight = at.is_some_and(|at| function.is_constant(at));
+                let is_weight = at.is_some_and(|at| function.is_fixed(at));
                 if !is_weight {
                     return false;
                 }

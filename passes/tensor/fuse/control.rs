@@ -10,8 +10,7 @@ use super::{graph::Graph, lower::Lower};
 
 /// Whether the op is a statement of its own.
 pub(super) fn is_statement(op: &Op) -> bool {
-    let names = ["tensor.cond", "tensor.while", "tensor.subgraph", "tensor.scan_over"];
-    op.results == 0 || op.def == Absent::def() || names.contains(&op.def.0.name)
+    op.results == 0 || op.def == Absent::def() || op.def.0.calls.is_some()
 }
 
 /// Whether an assertion is about sizes that are known before any kernel runs.

@@ -110,7 +110,7 @@ impl Lower<'_> {
                 continue;
             }
             if let Some(i) = graph.param_index(it) {
-                if !graph.function.is_constant(i) {
+                if !graph.function.is_fixed(i) {
                     return false;
                 }
             } else if let Some(op) = graph.maker(it) {

@@ -1,15 +1,18 @@
 //! Where in one arena things of known size and life lie: pure arithmetic on integers, without IR.
 //!
-//! [`plan`] is exact: a search over *active* placements (none could lie lower with the others
-//! left as they are), with a lower bound, dominance and symmetry cuts, in a budget of steps and
-//! never of time. It starts from the best of several first-fit orders, which is also its answer
-//! when the budget is out. The ideas of bounding by what must still lie above and of a canonical
-//! order are those of MiniMalloc (Moffitt, "MiniMalloc: A Lightweight Memory Allocator for
-//! Hardware-Accelerated Machine Learning", ASPLOS 2023); the branching is Giffler and Thompson's
-//! for job shops (1960).
+//! [`plan`] is exact: searches that take turns, with a lower bound, dominance and symmetry cuts, in a
+//! budget of steps and never of time. It starts from the best of several first-fit orders, which is
+//! also its answer when the budget is out. One kind of search builds *active* placements (none could
+//! lie lower with the others left as they are) from below; bounding by what must still lie above and
+//! a canonical order are ideas of MiniMalloc (Moffitt, "MiniMalloc: A Lightweight Memory Allocator
+//! for Hardware-Accelerated Machine Learning", ASPLOS 2023), the branching is Giffler and Thompson's
+//! for job shops (1960). The other kind decides orders, with what is known of job shops.
 
+mod ascent;
 mod csv;
 mod fit;
+mod orders;
+mod problem;
 mod search;
 
 pub use csv::{Named, read_csv, write_csv};

@@ -1,13 +1,11 @@
-//! The exact search for a placement below a height.
-//!
-//! Placements are built from below: each item lies as low as those before it let it, and the
-//! offsets never fall. Every placement can be sunk until it can be built like that, so nothing is
-//! missed; and since nothing comes below the last offset any more, the room that stays empty under
-//! it is lost, which shows early that a beginning leads nowhere.
+//! The exact search for a placement below a height: several searches that take turns.
 
-use std::{cmp::Reverse, collections::BTreeSet};
-
-use super::Item;
+use super::{
+    Item,
+    ascent::{Ascent, PREFERENCES},
+    orders::Orders,
+    problem::Problem,
+};
 
 /// What a search came to.
 pub(super) enum Outcome {
@@ -19,424 +17,52 @@ pub(super) enum Outcome {
     OutOfSteps,
 }
 
-/// The outcome, and the placements that were tried.
+/// The outcome, and the steps that were taken.
 pub(super) struct Found {
     pub outcome: Outcome,
     pub steps: u64,
 }
 
-/// More items than this are left to the heuristics: the search is as deep as they are many.
-const MOST_ITEMS: usize = 4096;
-
-/// As many states as are kept of those that lead nowhere.
-const MOST_STATES: usize = 1 << 20;
-
-/// What is preferred first, of what can lie equally low: the largest by these measures in turn.
-#[derive(Clone, Copy)]
-struct Preference {
-    measures: [Measure; 3],
-    /// Whether measures are taken anew of each part that comes apart from the rest.
-    is_renewed: bool,
-}
-
-#[derive(Clone, Copy)]
-enum Measure {
-    /// The most that lives at one moment of an item's life.
-    Crowd,
-    Life,
-    /// Its size times its life.
-    Area,
-}
-
-const PREFERENCES: [Preference; 6] = {
-    use Measure::{Area, Crowd, Life};
-    const fn of(measures: [Measure; 3], is_renewed: bool) -> Preference {
-        Preference { measures, is_renewed }
-    }
-    [
-        of([Crowd, Life, Area], true),
-        of([Crowd, Area, Life], true),
-        of([Life, Area, Crowd], true),
-        of([Crowd, Life, Area], false),
-        of([Crowd, Area, Life], false),
-        of([Life, Area, Crowd], false),
-    ]
-};
-
-/// Looks for a placement no higher than `goal`. Each preference gets a slice of the steps in turn,
-/// and the slices grow: where one is lost, another is often quick.
-pub(super) fn search(items: &[Item], goal: i64, steps: u64) -> Found {
-    let mut used = 0;
-    let Some(problem) = Problem::new(items, goal) else {
-        return Found { outcome: Outcome::OutOfSteps, steps: used };
-    };
-    let mut slice = 2 * items.len() as u64;
-    loop {
-        for preference in PREFERENCES {
-            let budget = slice.min(steps - used);
-            let mut search = Search::new(&problem, preference, budget);
-            let end = search.everything();
-            used += budget - search.left;
-            let outcome = match end {
-                End::Placed => Outcome::Found(problem.offsets(&search.offsets)),
-                End::Impossible => Outcome::Impossible,
-                End::OutOfSteps if used < steps => continue,
-                End::OutOfSteps => Outcome::OutOfSteps,
-            };
-            return Found { outcome, steps: used };
-        }
-        slice = slice.saturating_mul(2);
-    }
-}
-
-/// What is searched, in numbers that fit the search's inner loops.
-struct Problem {
-    /// How many items there are, with those that take no space.
-    count: usize,
-    /// For each item that takes space, which of all it is.
-    which: Vec<u32>,
-    /// In units.
-    size: Vec<i32>,
-    /// How long each lives.
-    life: Vec<i64>,
-    /// The spans of time between two events that each lives through.
-    span: Vec<(u32, u32)>,
-    /// How many spans there are.
-    spans: usize,
-    /// Which others each lives beside.
-    beside: Vec<Vec<u32>>,
-    goal: i32,
-    /// Bytes.
-    unit: i64,
-}
-
-impl Problem {
-    fn new(items: &[Item], goal: i64) -> Option<Problem> {
-        let takes = |it: &Item| it.start < it.end && 0 < it.size;
-        let mut which: Vec<u32> =
-            (0..items.len() as u32).filter(|i| takes(&items[*i as usize])).collect();
-        if MOST_ITEMS < which.len() {
-            return None;
-        }
-        which.sort_by_key(|i| (items[*i as usize].start, *i));
-        let all: Vec<Item> = which.iter().map(|i| items[*i as usize]).collect();
-        let unit = all.iter().fold(0, |unit, it| gcd(unit, it.size)).max(1);
-        let small = |it: i64| i32::try_from(it / unit).ok().filter(|it| *it < i32::MAX / 4);
-        let mut times: Vec<i64> = all.iter().flat_map(|it| [it.start, it.end]).collect();
-        times.sort_unstable();
-        times.dedup();
-        let at = |time: i64| times.partition_point(|it| *it < time) as u32;
-        let beside = all
-            .iter()
-            .enumerate()
-            .map(|(i, it)| {
-                let others = all.iter().enumerate().filter(|other| other.0 != i);
-                others.filter(|other| it.meets(other.1)).map(|other| other.0 as u32).collect()
-            })
-            .collect();
-        Some(Problem {
-            count: items.len(),
-            which,
-            size: all.iter().map(|it| small(it.size)).collect::<Option<_>>()?,
-            life: all.iter().map(|it| it.end.saturating_sub(it.start)).collect(),
-            span: all.iter().map(|it| (at(it.start), at(it.end))).collect(),
-            spans: times.len(),
-            beside,
-            goal: small(goal)?,
-            unit,
-        })
-    }
-
-    /// Offsets for all items, in bytes.
-    fn offsets(&self, offsets: &[i32]) -> Vec<i64> {
-        let mut res = vec![0; self.count];
-        for (i, offset) in self.which.iter().zip(offsets) {
-            res[*i as usize] = i64::from(*offset) * self.unit;
-        }
-        res
-    }
-}
-
-fn gcd(a: i64, b: i64) -> i64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
+/// How a search of a [`Problem`] ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(super) enum End {
     Placed,
     Impossible,
     OutOfSteps,
 }
 
-/// How far a placement has come: nothing may be placed below that offset any more, nor at it what
-/// is preferred over the one last placed.
-type Progress = (i32, u32);
-
-struct Search<'a> {
-    problem: &'a Problem,
-    preference: Preference,
-    left: u64,
-    /// For each item the lowest offset it may still have, or has.
-    offsets: Vec<i32>,
-    placed: Vec<bool>,
-    /// For each item how late it is preferred within its part.
-    rank: Vec<u32>,
-    /// States from which there is no way, by their hash.
-    dead: BTreeSet<u128>,
-    /// Scratch: for each span how high it is filled.
-    tops: Vec<i32>,
-    /// Scratch: offsets and the items that have them.
-    order: Vec<(i32, u32)>,
-}
-
-impl<'a> Search<'a> {
-    fn new(problem: &'a Problem, preference: Preference, left: u64) -> Search<'a> {
-        let count = problem.size.len();
-        Search {
-            problem,
-            preference,
-            left,
-            offsets: vec![0; count],
-            placed: vec![false; count],
-            rank: vec![0; count],
-            dead: BTreeSet::new(),
-            tops: vec![0; problem.spans],
-            order: Vec::with_capacity(count),
-        }
-    }
-
-    fn everything(&mut self) -> End {
-        let all: Vec<u32> = (0..self.problem.size.len() as u32).collect();
-        self.prefer(&all);
-        self.rest(&all, (0, 0))
-    }
-
-    fn size(&self, i: u32) -> i32 {
-        self.problem.size[i as usize]
-    }
-
-    fn low(&self, i: u32) -> i32 {
-        self.offsets[i as usize]
-    }
-
-    /// The spans that some items live through, from the first to the last.
-    fn reach(&self, part: &[u32]) -> std::ops::Range<usize> {
-        let span = |i: &u32| self.problem.span[*i as usize];
-        let from = part.iter().map(|i| span(i).0).min().unwrap_or(0);
-        let to = part.iter().map(|i| span(i).1).max().unwrap_or(0);
-        from as usize..to as usize
-    }
-
-    /// Ranks the items of a part.
-    fn prefer(&mut self, part: &[u32]) {
-        let reach = self.reach(part);
-        self.tops[reach].fill(0);
-        for i in part {
-            let (from, to) = self.problem.span[*i as usize];
-            let size = self.size(*i);
-            self.tops[from as usize..to as usize].iter_mut().for_each(|top| *top += size);
-        }
-        let key = |i: u32| {
-            let life = i128::from(self.problem.life[i as usize]);
-            self.preference.measures.map(|it| match it {
-                Measure::Crowd => {
-                    let (from, to) = self.problem.span[i as usize];
-                    let during = &self.tops[from as usize..to as usize];
-                    during.iter().copied().max().unwrap_or(0).into()
+/// Looks for a placement no higher than `goal`. Each search gets a slice of the steps in turn, and
+/// the slices grow: where one is lost, another is often quick.
+pub(super) fn search(items: &[Item], goal: i64, steps: u64) -> Found {
+    let mut used = 0;
+    let found = |outcome, steps| Found { outcome, steps };
+    let Some(problem) = Problem::new(items, goal) else {
+        return found(Outcome::OutOfSteps, used);
+    };
+    let mut orders = Orders::new(&problem);
+    let mut slice = 2 * items.len() as u64;
+    loop {
+        for turn in 0..=PREFERENCES.len() {
+            let budget = slice.min(steps - used);
+            let (end, took, offsets) = match (turn.checked_sub(1), &mut orders) {
+                (None, Some(orders)) => {
+                    let (end, took) = orders.run(budget);
+                    (end, took, orders.offsets())
                 }
-                Measure::Life => life,
-                Measure::Area => life * i128::from(self.size(i)),
-            })
-        };
-        let mut order: Vec<([i128; 3], u32)> = part.iter().map(|i| (key(*i), *i)).collect();
-        order.sort_unstable_by_key(|it| (Reverse(it.0), it.1));
-        for (place, (_, i)) in order.into_iter().enumerate() {
-            self.rank[i as usize] = place as u32;
-        }
-    }
-
-    /// Places what is left among `within`, part by part where lives do not touch.
-    fn rest(&mut self, within: &[u32], progress: Progress) -> End {
-        let open: Vec<u32> =
-            within.iter().copied().filter(|it| !self.placed[*it as usize]).collect();
-        let mut parts: Vec<&[u32]> = Vec::new();
-        let (mut from, mut reach) = (0, 0);
-        for (k, i) in open.iter().enumerate() {
-            let span = self.problem.span[*i as usize];
-            if from < k && reach <= span.0 {
-                parts.push(&open[from..k]);
-                from = k;
-            }
-            reach = reach.max(span.1);
-        }
-        if from < open.len() {
-            parts.push(&open[from..]);
-        }
-        if let [part] = parts[..] {
-            return self.part(part, progress);
-        }
-        // The smallest part first: if there is no way in it, that shows soonest.
-        parts.sort_by_key(|it| it.len());
-        let before: Vec<(i32, u32)> =
-            open.iter().map(|i| (self.low(*i), self.rank[*i as usize])).collect();
-        for part in parts {
-            if self.preference.is_renewed {
-                self.prefer(part);
-            }
-            // Parts do not see one another, so each begins at the bottom again.
-            match self.part(part, (0, 0)) {
-                End::Placed => (),
-                End::OutOfSteps => return End::OutOfSteps,
-                End::Impossible => {
-                    for (i, (offset, rank)) in open.iter().zip(before) {
-                        self.placed[*i as usize] = false;
-                        self.offsets[*i as usize] = offset;
-                        self.rank[*i as usize] = rank;
-                    }
-                    return End::Impossible;
+                (None, None) => continue,
+                (Some(which), _) => {
+                    let mut ascent = Ascent::new(&problem, PREFERENCES[which], budget);
+                    (ascent.everything(), budget - ascent.left, ascent.offsets)
                 }
+            };
+            used += took;
+            match end {
+                End::Placed => return found(Outcome::Found(problem.offsets(&offsets)), used),
+                End::Impossible => return found(Outcome::Impossible, used),
+                End::OutOfSteps if used < steps => (),
+                End::OutOfSteps => return found(Outcome::OutOfSteps, used),
             }
         }
-        End::Placed
+        slice = slice.saturating_mul(2);
     }
-
-    /// Places items whose lives hang together. If that is impossible nothing has changed.
-    fn part(&mut self, part: &[u32], progress: Progress) -> End {
-        if !self.can_fit(part, progress) {
-            return End::Impossible;
-        }
-        let state = self.state(part, progress);
-        if self.dead.contains(&state) {
-            return End::Impossible;
-        }
-        for i in self.choices(part, progress) {
-            if self.left == 0 {
-                return End::OutOfSteps;
-            }
-            self.left -= 1;
-            let at = (self.low(i), self.rank[i as usize]);
-            let Put { pushed, is_covered } = self.put(i);
-            match self.rest(part, at) {
-                End::Impossible => (),
-                end => return end,
-            }
-            self.placed[i as usize] = false;
-            pushed.into_iter().for_each(|(k, old)| self.offsets[k as usize] = old);
-            // What has nothing above it was in nobody's way.
-            if !is_covered {
-                break;
-            }
-        }
-        if self.dead.len() < MOST_STATES {
-            self.dead.insert(state);
-        }
-        End::Impossible
-    }
-
-    /// What may be placed next, the best first. What would lie above the end of another that could
-    /// be placed now would leave a gap for that one, and need not be tried.
-    fn choices(&self, part: &[u32], progress: Progress) -> Vec<u32> {
-        let end = |i: &u32| self.low(*i) + self.size(*i);
-        let below = part.iter().map(end).min().unwrap_or(0);
-        let mut res: Vec<(Progress, u32)> = part
-            .iter()
-            .map(|i| ((self.low(*i), self.rank[*i as usize]), *i))
-            .filter(|it| progress <= it.0 && it.0.0 < below)
-            .collect();
-        res.sort_unstable();
-        // Of items that are alike one stands for all.
-        let mut seen: Vec<(u32, u32, i32)> = Vec::new();
-        res.retain(|it| {
-            let (from, to) = self.problem.span[it.1 as usize];
-            let key = (from, to, self.size(it.1));
-            let is_new = !seen.contains(&key);
-            seen.push(key);
-            is_new
-        });
-        res.into_iter().map(|it| it.1).collect()
-    }
-
-    /// Whether what is left may fit: piled up in each span from the lowest offsets that it can
-    /// have, it does not stand above the goal.
-    fn can_fit(&mut self, part: &[u32], progress: Progress) -> bool {
-        let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        order.extend(part.iter().map_while(|i| Some((self.lowest(*i, progress)?, *i))));
-        let mut fits = order.len() == part.len();
-        order.sort_unstable();
-        let reach = self.reach(part);
-        self.tops[reach].fill(progress.0);
-        for (low, i) in &order {
-            if !fits {
-                break;
-            }
-            let (size, (from, to)) = (self.size(*i), self.problem.span[*i as usize]);
-            let mut highest = 0;
-            for top in &mut self.tops[from as usize..to as usize] {
-                *top = (*top).max(*low) + size;
-                highest = highest.max(*top);
-            }
-            fits = highest <= self.problem.goal;
-        }
-        self.order = order;
-        fits
-    }
-
-    /// The lowest offset that an item can come to have, if it can be placed at all. One that was
-    /// passed over must first be pushed up by one beside it, which must begin below its end.
-    fn lowest(&self, i: u32, progress: Progress) -> Option<i32> {
-        let low = self.low(i);
-        if progress <= (low, self.rank[i as usize]) {
-            return Some(low);
-        }
-        let end = low + self.size(i);
-        let mut res = i32::MAX;
-        for k in &self.problem.beside[i as usize] {
-            let low = self.low(*k).max(progress.0);
-            if !self.placed[*k as usize] && low < end {
-                res = res.min(low + self.size(*k));
-            }
-        }
-        (res < i32::MAX).then_some(res)
-    }
-
-    /// Places an item at its lowest offset.
-    fn put(&mut self, i: u32) -> Put {
-        self.placed[i as usize] = true;
-        let top = self.low(i) + self.size(i);
-        let mut res = Put { pushed: Vec::new(), is_covered: false };
-        for k in &self.problem.beside[i as usize] {
-            if self.placed[*k as usize] {
-                continue;
-            }
-            res.is_covered = true;
-            if self.offsets[*k as usize] < top {
-                res.pushed.push((*k, self.offsets[*k as usize]));
-                self.offsets[*k as usize] = top;
-            }
-        }
-        res
-    }
-
-    /// A hash of all that the rest depends on: how far the placement has come, which items are left
-    /// and how low they can be.
-    fn state(&self, part: &[u32], progress: Progress) -> u128 {
-        let word = |a: i32, b: u32| u128::from(b) << 32 | u128::from(a.unsigned_abs());
-        let mut hash = 0x6a09_e667_f3bc_c908_bb67_ae85_84ca_a73b_u128;
-        let mut mix = |word: u128| {
-            hash = (hash ^ word).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-            hash ^= hash >> 59;
-        };
-        mix(word(progress.0, progress.1));
-        part.iter().for_each(|i| mix(word(self.low(*i), *i)));
-        hash
-    }
-}
-
-/// What placing an item did.
-struct Put {
-    /// The items that lost room, with the lowest offsets they had.
-    pushed: Vec<(u32, i32)>,
-    /// Whether anything is yet to be placed above it.
-    is_covered: bool,
 }

@@ -5,6 +5,8 @@
 
 mod place;
 
+pub(crate) use self::place::points;
+
 use diag::Diag;
 use ir::{Arg, Function, Op, Result, Rewriter, Type, ValueId};
 use pass::{OptionDef, PassCx, PassDef, Unit};

@@ -107,7 +107,7 @@ fn waste(items: &[Item], order: &[usize]) -> f64 {
 /// Sizes at which orders are found and compared: the ends of the ranges and points between,
 /// where every symbol has come as far on its way from the least to the greatest value, and points
 /// where one symbol alone is at its other end.
-fn points(sizes: &[Expr], facts: &Facts) -> Vec<Vec<(String, i64)>> {
+pub(crate) fn points(sizes: &[Expr], facts: &Facts) -> Vec<Vec<(String, i64)>> {
     let mut names = std::collections::BTreeSet::new();
     sizes.iter().for_each(|it| names.extend(it.symbols()));
     let ends: Vec<(String, i64, i64)> = names

@@ -10,7 +10,11 @@ use pass::{PassCx, PassDef, Unit};
 use sym::Expr;
 use wrapper::{Alloc, Call, View};
 
-use crate::{in_place::may_be_in_place, lives::Lives, plan_memory::bytes};
+use crate::{
+    in_place::may_be_in_place,
+    lives::{Lives, Root},
+    plan_memory::bytes,
+};
 
 /// The pass.
 pub(crate) static REUSE_BUFFERS: PassDef = PassDef::new(
@@ -31,7 +35,7 @@ fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
 }
 
 fn reuse(function: &Function, unit: &Unit, cx: &PassCx<'_>) -> Result<Function> {
-    let chosen = choose(function, unit);
+    let chosen = choose(function, unit).0;
     if chosen.is_empty() {
         return Ok(function.clone());
     }
@@ -63,7 +67,15 @@ struct InPlace {
     output: ValueId,
 }
 
-fn choose(function: &Function, unit: &Unit) -> Vec<InPlace> {
+/// The tensors that are left once results lie over inputs, with their sizes in bytes.
+pub(crate) fn lives_after(function: &Function, unit: &Unit) -> Vec<(Root, Expr)> {
+    let (_, lives) = choose(function, unit);
+    let is_left = |it: &Root| !lives.merged.contains(&it.value);
+    let sized = |it: &Root| (it.clone(), bytes(function.body.ty(it.value)));
+    lives.roots.iter().filter(|it| is_left(it)).map(sized).collect()
+}
+
+fn choose(function: &Function, unit: &Unit) -> (Vec<InPlace>, Lives) {
     let body = &function.body;
     let mut lives = Lives::of(function);
     let mut res: Vec<InPlace> = Vec::new();
@@ -86,7 +98,7 @@ fn choose(function: &Function, unit: &Unit) -> Vec<InPlace> {
             }
         }
     }
-    res
+    (res, lives)
 }
 
 /// Whether the input is a whole tensor of its own that this call is the last to use, and the output

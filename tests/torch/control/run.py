@@ -4,12 +4,15 @@
     run.py export DIR [NAME ...]             writes NAME.pt2 and NAME.K.io.safetensors
     run.py check DIR TINTYPE [NAME ...]      compiles each archive, loads the package with PyTorch's
                                              own loader, and runs it without PyTorch too
+    run.py sanitize DIR TINTYPE [NAME ...]   compiles each with the address and undefined-behaviour
+                                             sanitizers and runs it without PyTorch
 
 Values, dtypes, shapes and strides are compared, and what either wrote into its inputs; where a run
 must fail, it must fail in both ways, with the message. Needs torch and safetensors.
 """
 import argparse
 import contextlib
+import os
 import pathlib
 import subprocess
 import sys
@@ -81,15 +84,25 @@ def in_torch(package, name):
     return bad
 
 
-def alone(tintype, folder, package, name):
+def preloaded():
+    """The environment of a program that loads what sanitizers watch."""
+    compiler = os.environ.get("CXX", "g++").split()
+    ask = [subprocess.check_output(compiler + [f"-print-file-name=lib{it}.so"], text=True).strip() for it in ("asan", "ubsan")]
+    # What the program itself leaves allocated at its end is not looked at.
+    return os.environ | {"LD_PRELOAD": ":".join(ask), "ASAN_OPTIONS": "detect_leaks=0"}
+
+
+def alone(tintype, folder, package, name, env=None):
     """What goes wrong without PyTorch."""
     bad = []
     for k, each in enumerate(made(name)[1]):
         command = [tintype, "run", "--quiet", str(package), "--inputs", str(folder / f"{name}.{k}.io.safetensors")]
         fails = isinstance(each, Fails)
-        ran = subprocess.run(command + ([] if fails else ["--check"]), capture_output=True, text=True)
+        ran = subprocess.run(command + ([] if fails else ["--check"]), capture_output=True, text=True, env=env)
         said = (ran.stdout + ran.stderr).strip()
-        if fails and ran.returncode == 0:
+        if "Sanitizer" in said or "runtime error" in said:
+            bad.append(f"watched, inputs {k}: {said}")
+        elif fails and ran.returncode == 0:
             bad.append(f"alone, inputs {k}: does not fail")
         elif fails and each.message not in said:
             bad.append(f"alone, inputs {k}: says {said!r}")
@@ -107,9 +120,19 @@ def check(tintype, folder, name, options):
     return in_torch(package, name) + alone(tintype, folder, package, name)
 
 
+def sanitize(tintype, folder, name, options):
+    """What sanitizers find in runs without PyTorch."""
+    archive, library = folder / f"{name}.pt2", folder / f"{name}.watched.so"
+    command = [tintype, "compile", "--quiet", "--emit", "so", "--sanitize", "address,undefined"]
+    ran = subprocess.run(command + [*options, str(archive), "-o", str(library)], capture_output=True, text=True)
+    if ran.returncode != 0:
+        return [(ran.stdout + ran.stderr).strip()]
+    return alone(tintype, folder, library, name, preloaded())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["export", "check", "list"])
+    parser.add_argument("what", choices=["export", "check", "sanitize", "list"])
     parser.add_argument("folder", nargs="?", type=pathlib.Path)
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--option", action="append", default=[], help="given to the compiler")
@@ -128,8 +151,9 @@ def main():
                 export(options.folder, name)
                 bad = []
             else:
+                judge = sanitize if options.what == "sanitize" else check
                 with torch.no_grad():
-                    bad = check(tintype, options.folder, name, options.option)
+                    bad = judge(tintype, options.folder, name, options.option)
         except Exception as error:  # noqa: BLE001: the other cases go on
             bad = [f"{type(error).__name__}: {error}"]
         failed += bool(bad)

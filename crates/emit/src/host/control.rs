@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use ir::{Function, Op, ParamKind, ValueId, View as OpView};
+use ir::{Function, Op, ValueId, View as OpView};
 use wrapper::{AssertItem, BindItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
 
 use super::{HostInfo, Printer};
@@ -36,21 +36,9 @@ pub(super) fn bound_by_data(function: &Function) -> Vec<String> {
     function.body.ops().iter().filter_map(bound).collect()
 }
 
-/// The functions that an op calls.
-fn called(function: &Function, op: &Op) -> Vec<String> {
-    let view = OpView::of(&function.body, &function.facts, op);
-    let names = if let Some(it) = Cond::of(view) {
-        vec![it.then(), it.otherwise()]
-    } else if let Some(it) = While::of(view) {
-        vec![it.cond(), it.body()]
-    } else if let Some(it) = Subgraph::of(view) {
-        vec![it.body()]
-    } else if let Some(it) = ScanOver::of(view) {
-        vec![it.body()]
-    } else {
-        Vec::new()
-    };
-    names.into_iter().map(|it| it.0).collect()
+/// The symbols that a function defines itself.
+fn defined(function: &Function) -> Vec<String> {
+    [bound_by_data(function), wrapper::named_sizes(function)].concat()
 }
 
 impl<'a> Program<'a> {
@@ -75,9 +63,10 @@ impl<'a> Program<'a> {
             let mut changed = false;
             for i in 0..self.bodies.len() {
                 let function = self.bodies[i].function;
-                let bound = bound_by_data(function);
+                let bound = defined(function);
                 let mut all: BTreeSet<String> = self.bodies[i].symbols.iter().cloned().collect();
-                for callee in function.body.ops().iter().flat_map(|op| called(function, op)) {
+                let view = |op| OpView::of(&function.body, &function.facts, op);
+                for callee in function.body.ops().iter().flat_map(|op| view(op).called()) {
                     all.extend(self.symbols(&callee));
                 }
                 all.retain(|it| !bound.contains(it));
@@ -115,7 +104,7 @@ impl<'a> Program<'a> {
 
 /// The symbols in a function's types, attributes and kernels that it doesn't define itself.
 fn mentioned(function: &Function, kernels: &[&Function]) -> Vec<String> {
-    let bound = bound_by_data(function);
+    let bound = defined(function);
     let mut all: BTreeSet<String> = BTreeSet::new();
     let mut add = |ty: &ir::Type| {
         ty.for_each_expr(&mut |it| all.extend(it.symbols().iter().map(|it| it.to_string())));
@@ -139,7 +128,7 @@ impl Body<'_> {
         let function = self.function;
         let mut params = vec!["tt_run* run".to_owned()];
         let given = function.params.iter().zip(&function.body.root.params).enumerate();
-        for (i, (_, value)) in given.filter(|it| it.1.0.kind == ParamKind::User) {
+        for (i, (_, value)) in given.filter(|it| it.1.0.kind.is_given()) {
             let dtype = function.body.ty(*value).dtype().unwrap_or(ir::DType::F32);
             params.push(format!("const {}* p{i}", memory_type(dtype)));
         }
@@ -170,9 +159,9 @@ impl<'a> Printer<'a, '_> {
         self.code.line("(void)run;");
         let params = self.main.params.iter().zip(&self.main.body.root.params);
         for (i, (param, value)) in params.enumerate() {
-            match param.kind {
-                ParamKind::User => self.pointers[value.index()] = format!("p{i}"),
-                _ => self.constant(&param.name, *value),
+            match param.kind.is_given() {
+                true => self.pointers[value.index()] = format!("p{i}"),
+                false => self.constant(&param.name, *value),
             }
         }
         self.workspace();

@@ -56,7 +56,7 @@ fn is_unbacked(name: &str) -> bool {
     name.starts_with('u') || name.starts_with("zuf")
 }
 
-fn scalar(dtype: DType) -> Type {
+pub(super) fn scalar(dtype: DType) -> Type {
     Type::Tensor(TensorType::contiguous(dtype, Vec::new()))
 }
 

@@ -62,7 +62,8 @@ impl<'p> Importer<'p> {
         params
     }
 
-    /// An input that is a number: its symbol is defined by it.
+    /// An input that is a number: callers give a tensor of one element, and its symbol is defined
+    /// by it.
     fn number_input(
         &mut self,
         making: &mut Making<'_>,
@@ -86,7 +87,7 @@ impl<'p> Importer<'p> {
             }
             _ => return,
         };
-        let value = making.builder.param(Type::Scalar(dtype));
+        let value = making.builder.param(super::bodies::scalar(dtype));
         params.push(Param { name: name.to_owned(), kind: ParamKind::User });
         if let Some(symbol) = symbol {
             bound.push((value, symbol));

@@ -3,9 +3,12 @@
 use diag::{Diag, codes};
 use sym::{Expr, Facts, Range};
 
-use super::Importer;
-use crate::schema::{
-    Argument, Graph, Map, SymBool, SymBoolArgument, SymExpr, SymFloat, SymInt, SymIntArgument,
+use super::{Importer, Making, OriginInfo};
+use crate::{
+    guards::{self, Of},
+    schema::{
+        Argument, Graph, Map, SymBool, SymBoolArgument, SymExpr, SymFloat, SymInt, SymIntArgument,
+    },
 };
 
 /// Expressions that were read, by their text: archives repeat few of them very often.
@@ -146,6 +149,55 @@ impl Importer<'_> {
                     None => facts.assume_ge0(&size),
                 }
             }
+        }
+    }
+
+    /// The archive's guards hold wherever the program goes on: those that the ranges don't imply
+    /// are checked when it starts.
+    pub(super) fn guard_facts(&mut self, graph: &Graph, facts: &mut Facts) {
+        let program = self.program;
+        for text in &program.guards_code {
+            let mut paths = Vec::new();
+            // Which inputs it is about is known before their sizes are read.
+            let _ = guards::parse(text, &mut |name, of| {
+                paths.push((name.to_owned(), of));
+                Some(Expr::int(1))
+            });
+            let sizes: Vec<Option<Expr>> =
+                paths.iter().map(|(name, of)| self.of_input(graph, name, of)).collect();
+            let mut known = |name: &str, of: Of| {
+                let at = paths.iter().position(|it| it.0 == name && it.1 == of)?;
+                sizes.get(at)?.clone()
+            };
+            let Some(cond) = guards::parse(text, &mut known) else { continue };
+            if sym::simplify(&cond, facts).as_int().is_some_and(|it| it != 0) {
+                continue;
+            }
+            facts.assume(&cond);
+            // A bound of one symbol became its range, which is checked where it is defined.
+            if sym::simplify(&cond, &facts.ranges_alone()).as_int().is_none_or(|it| it == 0) {
+                let message = format!("the model was exported for {}", guards::shown(text));
+                self.guards.push((cond, message));
+            }
+        }
+    }
+
+    fn of_input(&mut self, graph: &Graph, name: &str, of: &Of) -> Option<Expr> {
+        let meta = graph.tensor_values.get(name);
+        let size = match of {
+            Of::Value => graph.sym_int_values.get(name),
+            Of::Size(dim) => meta?.sizes.get(*dim),
+            Of::Stride(dim) => meta?.strides.get(*dim),
+        };
+        Some(self.size(size?)).filter(|it| !it.is_undefined())
+    }
+
+    /// Checks the guards where the program starts.
+    pub(super) fn guards(&mut self, making: &mut Making<'_>) {
+        for (cond, message) in std::mem::take(&mut self.guards) {
+            making.start(OriginInfo::default());
+            let made = aten::AssertScalar::build(&mut making.builder, cond, message);
+            let _reported = self.built(made);
         }
     }
 

@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Instant};
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use tintype::{
-    CompileOptions, Emit, Failure, FileKind, TargetCpu, TensorFile, ValidateOptions, compile,
-    sample_inputs, sanitizing_pipeline, validate,
+    CompileOptions, Emit, Failure, FileKind, Sanitizer, TargetCpu, TensorFile, ValidateOptions,
+    compile, sample_inputs, sanitizing_pipeline, validate,
 };
 
 use super::{Outcome, Style, beside, process, progress::Progress, show, target_cpu};
@@ -33,6 +33,11 @@ pub(crate) struct Compile {
     /// Have runs check their memory: guards around every tensor, NaN in what nobody needs. Slow.
     #[arg(long, conflicts_with = "pipeline")]
     sanitize_memory: bool,
+    /// Have the library watch itself while it runs: any of address, undefined, thread. What loads it
+    /// must have that sanitizer's runtime preloaded. Slow.
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+          value_parser = PossibleValuesParser::new(Sanitizer::ALL.map(Sanitizer::name)))]
+    sanitize: Vec<String>,
     /// How many host compilers run at once; as many as there are processors without.
     #[arg(long, short, value_name = "N")]
     jobs: Option<usize>,
@@ -89,6 +94,7 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         target_cpu,
         pipeline,
         sanitize_memory,
+        sanitize,
         jobs,
         no_cache,
         unchecked,
@@ -119,6 +125,7 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         jobs: *jobs,
         use_cache: !no_cache,
         unchecked: *unchecked,
+        sanitize: sanitize.iter().map(|it| it.parse()).collect::<Result<_, _>>()?,
     };
     if *validate_each {
         validated(args, &options, style)?;

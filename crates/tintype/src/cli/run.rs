@@ -5,8 +5,9 @@ use std::{fmt::Write, path::PathBuf};
 use serde_json::json;
 use tintype::{
     Compared, Diag, Failure, FileKind, Tolerance, codes, compare, describe, interpret,
+    read_tensors,
     runtime::{DType, Tensor},
-    table, write_outputs,
+    table, write_outputs, write_tensors,
 };
 
 use super::{
@@ -32,13 +33,17 @@ pub(crate) struct Run {
     /// The absolute difference that --check allows; by dtype without it (float32: 1e-4).
     #[arg(long, value_name = "X")]
     atol: Option<f64>,
+    /// What the model keeps from run to run: read from the file before the run, if it is there, and
+    /// written to it afterwards.
+    #[arg(long, value_name = "FILE", conflicts_with = "interpret")]
+    state: Option<PathBuf>,
     /// Evaluate the program by the definitions of its operators, without compiling it. Slow.
     #[arg(long)]
     interpret: bool,
 }
 
 pub(crate) fn run(args: &Run, style: Style) -> Result<Outcome, Failure> {
-    let Run { source, outputs: file, check, rtol, atol, interpret } = args;
+    let Run { source, outputs: file, check, rtol, atol, state, interpret } = args;
     if *check && source.inputs.is_none() {
         return Err(Failure::new(
             &codes::USAGE,
@@ -48,9 +53,15 @@ pub(crate) fn run(args: &Run, style: Style) -> Result<Outcome, Failure> {
     let (given, outputs) = match interpret {
         true => interpreted(source)?,
         false => {
-            let model = source.prepare(style)?.load()?;
+            let mut model = source.prepare(style)?.load()?;
             let mut given = source.inputs_for(&model)?;
+            if let Some(path) = state.as_ref().filter(|it| it.exists()) {
+                model.set_state(&read_tensors(path)?)?;
+            }
             let outputs = model.run_mut(&mut given.inputs)?;
+            if let Some(path) = state {
+                write_tensors(path, model.state()?)?;
+            }
             (given, outputs)
         }
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ir::{Function, OutputKind, ParamKind, View};
+use ir::{Function, OutputKind, View};
 
 /// Which values and ops of a function have to do with each other.
 ///
@@ -22,7 +22,7 @@ impl Parts {
         let mut res = Parts { parent: (0..values + body.ops().len()).collect(), values };
         let mut shared = vec![false; values];
         for (param, value) in function.params.iter().zip(&body.root.params) {
-            shared[value.index()] = param.kind != ParamKind::User;
+            shared[value.index()] = !param.kind.is_given();
         }
         for (i, op) in body.ops().iter().enumerate() {
             op.for_each_use(&mut |it| {
