@@ -3,20 +3,23 @@
 
     dialects/aten/schemas.py [NAME ...]
 
-A name is that of the schema: `add.Tensor`; an overload without a name is left out. The writing
-twin of each operator (`add_.Tensor`) comes along by itself. The file is sorted by name.
+A name is that of the schema: `add.Tensor`; an overload without a name is left out. An operator of
+another library has the library's name in front: `quantized_decomposed.quantize_per_tensor`. The
+writing twin of each operator (`add_.Tensor`) comes along by itself. The file is sorted by name.
 """
 import pathlib
 import sys
 
 import torch
+import torch.ao.quantization.fx._decomposed  # noqa: F401  declares its operators
 
+LIBRARIES = {"aten": "", "quantized_decomposed": "quantized_decomposed."}
 table = pathlib.Path(__file__).parent / "src" / "schemas.txt"
 schemas = {}
 for schema in torch._C._jit_get_all_schemas():
-    text = str(schema)
-    if text.startswith("aten::"):
-        text = text.removeprefix("aten::")
+    library, _, text = str(schema).partition("::")
+    if library in LIBRARIES:
+        text = LIBRARIES[library] + text
         schemas[text.split("(")[0]] = text
 
 

@@ -36,7 +36,9 @@ fn aten(name: &str) -> Result<()> {
     let is_it = |line: &&str| line.split('(').next() == Some(name);
     let Some(schema) = schemas.lines().find(is_it) else {
         bail!(
-            "{SCHEMAS} has no line for `{name}`; add the one that PyTorch has, in order, as in\n    \
+            "{SCHEMAS} has no line for `{name}`; with a Python that has PyTorch,\n    \
+             python dialects/aten/schemas.py {name}\n\
+             adds it, or write the one that PyTorch has by hand, in order, as in\n    \
              hardswish(Tensor self) -> Tensor"
         );
     };
@@ -46,34 +48,70 @@ fn aten(name: &str) -> Result<()> {
         }
     }
     let function = name.replace('.', "_").to_lowercase();
+    let function = function.trim_start_matches('_');
     let test = Path::new(TESTS).join(format!("{function}.ir"));
     create(&test, &aten_test(name, schema)?)?;
     println!(
         "1. The rule, in a file of {RULES} that has its like; and its line in the table there:\n\n\
          /// What it gives, in a sentence.\n\
-         fn {function}(cx: &mut Cx<'_, '_>) -> Values {{\n    let x = cx.x(\"self\")?;\n}}\n\n    \
+         fn {function}(cx: &mut Cx<'_, '_>) -> Values {{\n{}    Ok(vec![…])\n}}\n\n    \
          \"{name}\" => {function},\n\n\
          2. {} is its test, of\n\n    {schema}\n\n   \
          Give the arguments that matter, state the types that eager gives, and then\n\n    \
          cargo xtask bless -p aten-passes\n\n\
-         3. cargo xtask conformance ops --filter NAME compares it with eager.",
+         3. cargo xtask conformance ops --filter NAME compares it with eager; NAME is a part of \
+         the name that\n   PyTorch's operator database has.",
+        reads(schema)?,
         test.display()
     );
     Ok(())
 }
 
+/// One line of Rust for each argument of a schema, which reads it.
+fn reads(schema: &str) -> Result<String> {
+    let mut res = String::new();
+    for Argument { ty, name, .. } in arguments(schema)? {
+        let getter = match ty.split('(').next().unwrap_or(ty) {
+            "Tensor" if ty.ends_with("[]") => "list",
+            "Tensor" if ty.ends_with('?') => "opt",
+            "Tensor" => "x",
+            "Tensor?" => "opt",
+            "Tensor[]" => "list",
+            "Tensor?[]" => "opt_list",
+            "Scalar" => "number",
+            "int" => "int",
+            "SymInt" => "size",
+            "float" => "float",
+            "bool" | "bool?" => "flag",
+            "str" => "text",
+            "ScalarType" | "ScalarType?" => "dtype",
+            it if it.starts_with("int[") => "ints",
+            it if it.starts_with("SymInt[") => "sizes",
+            "int?" => "get::<Option<i64>>",
+            "SymInt?" => "get::<Option<Expr>>",
+            "float?" => "get::<Option<f64>>",
+            "str?" => "get::<Option<String>>",
+            "Scalar?" => "get::<Option<Number>>",
+            _ => "get",
+        };
+        res.push_str(&format!("    let {} = cx.{getter}(\"{name}\")?;\n", variable(name)));
+    }
+    Ok(res)
+}
+
+/// A name that Rust allows.
+fn variable(name: &str) -> String {
+    match name {
+        "self" => "x".to_owned(),
+        it => it.to_lowercase(),
+    }
+}
+
 /// A function that calls the operator on float32 tensors, its other arguments at their defaults.
 fn aten_test(name: &str, schema: &str) -> Result<String> {
-    let inside = schema.split_once('(').and_then(|it| it.1.rsplit_once(") ->")).map(|it| it.0);
-    let inside = inside.with_context(|| format!("`{schema}` is no schema"))?;
     let (mut params, mut operands, mut attrs) = (String::new(), Vec::new(), Vec::new());
     let mut count = 0;
-    for arg in split_arguments(inside) {
-        let (ty, rest) = arg.rsplit_once(' ').with_context(|| format!("`{arg}` has no name"))?;
-        let (arg, default) = match rest.split_once('=') {
-            Some((arg, default)) => (arg, Some(default)),
-            None => (rest, None),
-        };
+    for Argument { ty, name: arg, default } in arguments(schema)? {
         if ty.starts_with("Tensor") {
             if default == Some("None") {
                 operands.push("_".to_owned());
@@ -100,6 +138,28 @@ fn aten_test(name: &str, schema: &str) -> Result<String> {
          output user \"y\" %{count} : f32[3, 4]<4, 1>\n}}\n// ---- after\n",
         operands.join(", ")
     ))
+}
+
+/// An argument of a schema.
+struct Argument<'a> {
+    ty: &'a str,
+    name: &'a str,
+    default: Option<&'a str>,
+}
+
+fn arguments(schema: &str) -> Result<Vec<Argument<'_>>> {
+    let inside = schema.split_once('(').and_then(|it| it.1.rsplit_once(") ->")).map(|it| it.0);
+    let inside = inside.with_context(|| format!("`{schema}` is no schema"))?;
+    let mut res = Vec::new();
+    for arg in split_arguments(inside) {
+        let (ty, rest) = arg.rsplit_once(' ').with_context(|| format!("`{arg}` has no name"))?;
+        let (name, default) = match rest.split_once('=') {
+            Some((name, default)) => (name, Some(default)),
+            None => (rest, None),
+        };
+        res.push(Argument { ty, name, default });
+    }
+    Ok(res)
 }
 
 /// Arguments between commas that stand in no bracket; the mark of keywords is none.
@@ -197,6 +257,12 @@ mod tests {
              func @main {\n  %0 = param user \"self\" : f32[3, 4]<4, 1>\n  \
              %1 = aten.roll %0, _ {shifts = ?, dims = []} : f32[3, 4]<4, 1>\n  \
              output user \"y\" %1 : f32[3, 4]<4, 1>\n}\n// ---- after\n"
+        );
+        assert_eq!(
+            reads(schema).unwrap(),
+            "    let self = cx.x(\"self\")?;\n    let shifts = cx.sizes(\"shifts\")?;\n    \
+             let dims = cx.ints(\"dims\")?;\n    let out = cx.opt(\"out\")?;\n"
+                .replace("let self", "let x")
         );
         assert!(aten_test("x", "x").is_err());
     }

@@ -80,7 +80,8 @@ impl<'p> Importer<'p> {
         if let Some(name) = node.target.strip_prefix("torch.ops.higher_order.") {
             return self.higher_order(making, scope, node, name);
         }
-        let Some(name) = node.target.strip_prefix("torch.ops.aten.") else {
+        let operator = node.target.strip_prefix("torch.ops.");
+        let Some(name) = operator.map(|it| it.strip_prefix("aten.").unwrap_or(it)) else {
             // Arithmetic on symbolic values; the tables have the result as an expression.
             let symbolic = node.outputs.iter().all(|it| symbolic_name(it).is_some());
             return if symbolic && !node.outputs.is_empty() { Ok(()) } else { Err(Refusal::Unfit) };

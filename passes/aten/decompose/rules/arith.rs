@@ -280,8 +280,30 @@ fn log_add_exp(cx: &mut Cx<'_, '_>, exp: ScalarFn) -> Values {
 }
 
 /// `self * 2 ** other`.
+/// A number times a power of two. An integer exponent may leave the range of the power that the
+/// product stays in: the power goes in two halves, in double precision.
 fn ldexp(cx: &mut Cx<'_, '_>) -> Values {
     let (a, b) = both(cx)?;
+    let dtype = promote::to_float(cx.result_type(&[a.clone(), b.clone()]));
+    let exponent = cx.as_dtype(&b, DType::F64)?;
+    let is_int = match &b {
+        Input::Tensor(it) => !cx.dtype_of(*it).is_float(),
+        Input::Number(_) => false,
+    };
+    if is_int && !dtype.is_complex() {
+        // Past these no product is anything but zero or infinite.
+        let exponent = cx.with_number(ScalarFn::Max, exponent, int(-2200))?;
+        let exponent = cx.with_number(ScalarFn::Min, exponent, int(2200))?;
+        let half = cx.with_number(ScalarFn::Mul, exponent, float(0.5))?;
+        let half = cx.map(ScalarFn::Trunc, half)?;
+        let rest = cx.zip(ScalarFn::Sub, exponent, half)?;
+        let mut res = cx.as_dtype(&a, DType::F64)?;
+        for it in [half, rest] {
+            let power = cx.map(ScalarFn::Exp2, it)?;
+            res = cx.zip(ScalarFn::Mul, res, power)?;
+        }
+        return Ok(vec![cx.cast(res, dtype)?]);
+    }
     let power_type = promote::to_float(cx.result_type(&[2.0.into(), b.clone()]));
     let b = cx.as_dtype(&b, power_type)?;
     let power = cx.map(ScalarFn::Exp2, b)?;

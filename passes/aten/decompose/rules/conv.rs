@@ -4,7 +4,10 @@ use ir::{Arg, DType, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
 use super::{norm::per_channel, rules};
-use crate::decompose::{cx::Cx, emit::float};
+use crate::decompose::{
+    cx::Cx,
+    emit::{float, int},
+};
 
 type Values = Result<Vec<ValueId>>;
 
@@ -325,18 +328,63 @@ fn attention(cx: &mut Cx<'_, '_>, mask_name: &str) -> Values {
     Ok(vec![cx.reshape(res, &shape)?])
 }
 
-/// The logarithms of the sums besides, which only a backward pass reads.
+/// For each query the logarithm of the sum that its weights are divided by.
+fn log_sums(cx: &mut Cx<'_, '_>) -> Result<ValueId> {
+    let (q, k) = (cx.x("query")?, cx.x("key")?);
+    if cx.rank(q) != 4 || cx.rank(k) != 4 || !cx.equal(&cx.dim_size(q, 1), &cx.dim_size(k, 1)) {
+        return Err(cx.error("logarithms of the sums of attention whose heads are shared"));
+    }
+    let width = cx.dim_size(q, 3).as_int();
+    let scale = match (cx.get::<Option<f64>>("scale")?, width) {
+        (Some(it), _) => it,
+        (None, Some(width)) => 1.0 / (width as f64).sqrt(),
+        (None, None) => return Err(cx.error("attention over vectors of unknown width")),
+    };
+    let (q, k) = (cx.widened(q)?, cx.widened(k)?);
+    let scores = cx.contract(q, k, (&[0, 1], &[0, 1]), (&[3], &[3]))?;
+    let mut scores = cx.with_number(ScalarFn::Mul, scores, float(scale))?;
+    let low = cx.full_like(scores, float(f64::NEG_INFINITY))?;
+    if let Some(mask) = cx.opt("attn_mask")? {
+        scores = match cx.dtype_of(mask) {
+            DType::Bool => cx.select(mask, scores, low)?,
+            _ => {
+                let mask = cx.cast(mask, cx.dtype_of(scores))?;
+                cx.zip(ScalarFn::Add, scores, mask)?
+            }
+        };
+    }
+    if cx.flag("is_causal")? {
+        let shape = cx.shape(scores).into_vec();
+        let row = cx.iota(&shape[2..], 0, int(0), int(1), DType::I64)?;
+        let column = cx.iota(&shape[2..], 1, int(0), int(1), DType::I64)?;
+        let kept = cx.zip(ScalarFn::Le, column, row)?;
+        scores = cx.select(kept, scores, low)?;
+    }
+    let top = cx.reduce("max", scores, &[3], true)?;
+    let centred = cx.zip(ScalarFn::Sub, scores, top)?;
+    let power = cx.map(ScalarFn::Exp, centred)?;
+    let sum = cx.reduce("sum", power, &[3], true)?;
+    let log = cx.map(ScalarFn::Log, sum)?;
+    let res = cx.zip(ScalarFn::Add, log, top)?;
+    cx.squeeze(res, 3)
+}
+
+/// The logarithms of the sums besides, where somebody asks; mostly only a backward pass does.
 fn flash_attention(cx: &mut Cx<'_, '_>) -> Values {
     let mut res = attention(cx, "attn_mask")?;
     for i in 1..cx.results() {
-        if cx.is_read(i) {
-            return Err(cx.error("more than the result of attention is read"));
-        }
         let (shape, dtype) = match cx.out(i) {
             Ok(ty) => (ty.shape.to_vec(), ty.dtype),
             Err(_) => (Vec::new(), DType::F32),
         };
-        res.push(cx.full(float(0.0), &shape, dtype)?);
+        if !cx.is_read(i) {
+            res.push(cx.full(float(0.0), &shape, dtype)?);
+        } else if cx.name() == "_scaled_dot_product_flash_attention_for_cpu" {
+            let sums = log_sums(cx)?;
+            res.push(cx.cast(sums, dtype)?);
+        } else {
+            return Err(cx.error("more than the result of attention is read"));
+        }
     }
     Ok(res)
 }

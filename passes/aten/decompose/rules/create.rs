@@ -58,6 +58,26 @@ fn linspace_of(cx: &mut Cx<'_, '_>) -> Result<ValueId> {
     if steps.as_int().is_some_and(|it| it < 2) {
         return cx.expand(start, &shape);
     }
+    let res = spaced(cx, start, end, &steps)?;
+    cx.cast(res, dtype)
+}
+
+/// Numbers from a start to an end, both tensors without dimensions; in the dtype of neither, but
+/// computed as eager computes.
+pub(super) fn between(
+    cx: &mut Cx<'_, '_>,
+    start: ValueId,
+    end: ValueId,
+    steps: &Expr,
+    dtype: DType,
+) -> Result<ValueId> {
+    let (start, end) = (cx.widened(start)?, cx.widened(end)?);
+    let res = spaced(cx, start, end, steps)?;
+    cx.cast(res, dtype)
+}
+
+fn spaced(cx: &mut Cx<'_, '_>, start: ValueId, end: ValueId, steps: &Expr) -> Result<ValueId> {
+    let (compute, shape) = (cx.dtype_of(start), [steps.clone()]);
     let span = cx.zip(ScalarFn::Sub, end, start)?;
     let gaps = cx.full(Number::Int(steps.clone() - Expr::int(1)), &[], compute)?;
     let step = cx.zip(ScalarFn::Div, span, gaps)?;

@@ -16,6 +16,40 @@ fn nonzero(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.nonzero(truth, &count)?])
 }
 
+/// As many of the places as are asked for; rows past their number hold a number.
+fn nonzero_static(cx: &mut Cx<'_, '_>) -> Values {
+    let x = cx.x("self")?;
+    let (size, fill) = (cx.size("size")?, cx.int("fill_value")?);
+    let shape = cx.out_shape()?;
+    let rank = cx.rank(x);
+    if rank == 0 {
+        return Ok(vec![cx.full(int(fill), &shape, DType::I64)?]);
+    }
+    let truth = truth(cx, x)?;
+    let mut made = Vec::new();
+    let rows = cx.build(|it| {
+        made = tensor::Nonzero::build(it, truth)?;
+        Ok(made.clone())
+    })?;
+    let count = made[1];
+    let total = cx.ty(x)?.numel();
+    let rows = match cx.at_most(&size, &total) {
+        true => cx.slice(rows, 0, Expr::int(0), size.clone(), 1)?,
+        false => {
+            let more = cx.simple(&(Expr::max(&size, &total) - total));
+            let zero = || Expr::int(0);
+            let rows =
+                cx.pad(rows, vec![zero(), zero()], vec![more, zero()], vec![0, 0], int(0))?;
+            cx.slice(rows, 0, Expr::int(0), size.clone(), 1)?
+        }
+    };
+    let place = cx.positions(&size)?;
+    let taken = cx.zip(ScalarFn::Lt, place, count)?;
+    let taken = cx.unsqueeze(taken, 1)?;
+    let other = cx.full_like(rows, int(fill))?;
+    Ok(vec![cx.select(taken, rows, other)?])
+}
+
 /// The places that are not zero, one vector per dimension.
 pub(super) fn nonzero_columns(
     cx: &mut Cx<'_, '_>,
@@ -215,6 +249,7 @@ fn put(cx: &mut Cx<'_, '_>) -> Values {
 
 rules! {
     "nonzero" | "argwhere" => nonzero,
+    "nonzero_static" => nonzero_static,
     "nonzero_numpy" => |cx| nonzero_numpy(cx, "self"),
     "where" => |cx| nonzero_numpy(cx, "condition"),
     "masked_select" => masked_select,

@@ -21,6 +21,18 @@ struct Places {
     at: usize,
 }
 
+impl Places {
+    /// Indices out of range become those of the nearest element.
+    fn clamp(&mut self, cx: &mut Cx<'_, '_>, x: ValueId) -> Result<()> {
+        for (index, dim) in self.indices.iter_mut().zip(&self.dims) {
+            let last = Number::Int(cx.dim_size(x, *dim) - Expr::int(1));
+            let kept = cx.with_number(ScalarFn::Max, *index, int(0))?;
+            *index = cx.with_number(ScalarFn::Min, kept, last)?;
+        }
+        Ok(())
+    }
+}
+
 /// The size that the exporter gave to the indexed part, where a mask decides it: it stands where
 /// the first indexed dimension stood.
 fn masked_size(cx: &Cx<'_, '_>, given: &[Option<ValueId>]) -> Result<Expr> {
@@ -81,14 +93,24 @@ fn masked_index(cx: &mut Cx<'_, '_>) -> Values {
     if places.indices.is_empty() {
         return Err(cx.error("no index"));
     }
-    for (index, dim) in places.indices.iter_mut().zip(&places.dims) {
-        let last = Number::Int(cx.dim_size(x, *dim) - Expr::int(1));
-        let kept = cx.with_number(ScalarFn::Max, *index, int(0))?;
-        *index = cx.with_number(ScalarFn::Min, kept, last)?;
-    }
+    places.clamp(cx, x)?;
     let taken = cx.index(x, &places.indices, &places.dims, places.at)?;
     let fill = cx.full_like(taken, fill)?;
     Ok(vec![cx.select(mask, taken, fill)?])
+}
+
+/// What the mask leaves out adds nothing, wherever its index points.
+fn masked_index_put(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, mask, values) = (cx.x("self")?, cx.x("mask")?, cx.x("values")?);
+    let mut places = places(cx)?;
+    if places.indices.is_empty() {
+        return Err(cx.error("no index"));
+    }
+    places.clamp(cx, x)?;
+    let [mask, values] = cx.broadcast([mask, values])?;
+    let zero = cx.full_like(values, int(0))?;
+    let values = cx.select(mask, values, zero)?;
+    Ok(vec![update(cx, x, &places, values, "add")?])
 }
 
 fn update(
@@ -326,7 +348,7 @@ fn scatter_reduce(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 /// What changes nothing when it is combined.
-fn identity(mode: &str, dtype: DType) -> Number {
+pub(super) fn identity(mode: &str, dtype: DType) -> Number {
     let bits = 8 * dtype.size() as u32;
     let (least, greatest) = match dtype.kind() {
         ir::DTypeKind::Signed => (
@@ -411,6 +433,7 @@ rules! {
     "embedding" => embedding,
     "index.Tensor" | "_unsafe_index.Tensor" => index,
     "_unsafe_masked_index" => masked_index,
+    "_unsafe_masked_index_put_accumulate" => masked_index_put,
     "index_put" | "_unsafe_index_put" => index_put,
     "index_select" => index_select,
     "index_copy" => index_copy,

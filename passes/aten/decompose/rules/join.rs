@@ -35,6 +35,36 @@ fn cat(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.concat(&kept, dim)?])
 }
 
+/// Each tensor filled up with zeros to so many equal chunks; chunks of one number side by side.
+fn chunk_cat(cx: &mut Cx<'_, '_>) -> Values {
+    let xs = cx.list("tensors")?;
+    let xs = promoted(cx, &xs)?;
+    let chunks = cx.int("num_chunks")?;
+    if chunks < 1 {
+        return Err(cx.error(format!("{chunks} chunks")));
+    }
+    let chunks = Expr::int(chunks);
+    let Some(first) = xs.first() else { return Err(cx.error("no tensors")) };
+    let dim = cx.dim("dim", cx.rank(*first))?;
+    let mut parts = Vec::new();
+    for x in xs {
+        let mut shape = cx.shape(x).into_vec();
+        let size = shape[dim].clone();
+        let each = cx.simple(&(size.clone() + chunks.clone() - Expr::int(1)).floor_div(&chunks));
+        let more = cx.simple(&(each.clone() * chunks.clone() - size));
+        let zeros = vec![Expr::int(0); shape.len()];
+        let mut high = zeros.clone();
+        high[dim] = more;
+        let interior = vec![0; shape.len()];
+        let filled = cx.pad(x, zeros, high, interior, int(0))?;
+        let inner = shape.drain(dim + 1..).fold(each, |p, it| p * it);
+        shape.truncate(dim);
+        shape.extend([chunks.clone(), cx.simple(&inner)]);
+        parts.push(cx.reshape(filled, &shape)?);
+    }
+    Ok(vec![cx.concat(&parts, dim + 1)?])
+}
+
 fn stack_along(cx: &mut Cx<'_, '_>, xs: &[ValueId], dim: usize) -> Values {
     let xs = xs.iter().map(|it| cx.unsqueeze(*it, dim)).collect::<Result<Vec<_>>>()?;
     concat_along(cx, &xs, dim)
@@ -384,6 +414,7 @@ fn diff(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 rules! {
+    "_chunk_cat" => chunk_cat,
     "cat" | "concat" | "concatenate" => cat,
     "stack" => stack,
     "hstack" => |cx| stacked(cx, 1, 1),

@@ -9,6 +9,8 @@ use sym::Expr;
 use super::rules;
 use crate::decompose::{cx::Cx, emit::int};
 
+pub(super) use equations::inverse_of;
+
 type Values = Result<Vec<ValueId>>;
 
 /// A batch of matrices with one batch dimension, and the dimensions that it stands for.

@@ -2,6 +2,7 @@
 
 mod activation;
 mod arith;
+mod backward;
 mod bag;
 mod compare;
 mod complex;
@@ -10,6 +11,8 @@ mod create;
 mod data;
 mod einsum;
 mod fourier;
+mod gradient;
+mod histogram;
 mod index;
 mod join;
 mod linalg;
@@ -18,8 +21,10 @@ mod matmul;
 mod matrix;
 mod norm;
 mod pool;
+mod quantize;
 mod reduce;
 mod rnn;
+mod segment;
 mod sort;
 mod special;
 mod unary;
@@ -45,6 +50,7 @@ pub(super) use complex::functions::apply as complex_function;
 const FAMILIES: &[&[Rule]] = &[
     activation::RULES,
     arith::RULES,
+    backward::RULES,
     bag::RULES,
     compare::RULES,
     complex::RULES,
@@ -53,6 +59,8 @@ const FAMILIES: &[&[Rule]] = &[
     data::RULES,
     einsum::RULES,
     fourier::RULES,
+    gradient::RULES,
+    histogram::RULES,
     index::RULES,
     join::RULES,
     linalg::RULES,
@@ -61,8 +69,10 @@ const FAMILIES: &[&[Rule]] = &[
     matrix::RULES,
     norm::RULES,
     pool::RULES,
+    quantize::RULES,
     reduce::RULES,
     rnn::RULES,
+    segment::RULES,
     sort::RULES,
     special::RULES,
     unary::RULES,

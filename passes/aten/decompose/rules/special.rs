@@ -4,7 +4,9 @@
 //! there are no tables of coefficients to trust. All are computed in double precision and rounded
 //! once: they are rare, and float32 would need other series.
 
+mod airy;
 mod bessel;
+mod gamma;
 mod orthogonal;
 
 use ir::{DType, Number, Result, ValueId, scalar::ScalarFn as F};
@@ -422,6 +424,9 @@ rules! {
     "special_ndtri" => |cx| real(cx, ndtri_of),
     "special_zeta" | "special_zeta.other_scalar" | "special_zeta.self_scalar" => zeta,
     "polygamma" | "special_polygamma" => polygamma,
+    "igamma" | "special_gammainc" => |cx| gamma::incomplete(cx, false),
+    "igammac" | "special_gammaincc" => |cx| gamma::incomplete(cx, true),
+    "special_airy_ai" => |cx| real(cx, airy::ai),
     "gcd" => |cx| divisors(cx, false),
     "lcm" => |cx| divisors(cx, true),
     "frexp.Tensor" => frexp,
@@ -458,6 +463,10 @@ rules! {
     "special_shifted_chebyshev_polynomial_w" | "special_shifted_chebyshev_polynomial_w.x_scalar"
         | "special_shifted_chebyshev_polynomial_w.n_scalar"
         => |cx| orthogonal::chebyshev(cx, 'w', true),
+    "special_hermite_polynomial_h" => |cx| orthogonal::of_each_degree(cx, "h"),
+    "special_hermite_polynomial_he" => |cx| orthogonal::of_each_degree(cx, "he"),
+    "special_laguerre_polynomial_l" => |cx| orthogonal::of_each_degree(cx, "l"),
+    "special_legendre_polynomial_p" => |cx| orthogonal::of_each_degree(cx, "p"),
     "special_hermite_polynomial_h.n_scalar" => |cx| orthogonal::by_recurrence(cx, "h"),
     "special_hermite_polynomial_he.n_scalar" => |cx| orthogonal::by_recurrence(cx, "he"),
     "special_laguerre_polynomial_l.n_scalar" => |cx| orthogonal::by_recurrence(cx, "l"),

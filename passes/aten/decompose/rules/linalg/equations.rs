@@ -143,7 +143,7 @@ fn inverse_by(cx: &mut Cx<'_, '_>, made: &[ValueId], like: ValueId) -> Result<Va
 }
 
 /// The inverse of a batch of matrices; a singular one is an error.
-pub(super) fn inverse_of(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<ValueId> {
+pub(in super::super) fn inverse_of(cx: &mut Cx<'_, '_>, x: ValueId) -> Result<ValueId> {
     let a = matrices(cx, x)?;
     let made = factor(cx, Factor::Lu, &[a.x], true)?;
     let res = inverse_by(cx, &made, a.x)?;

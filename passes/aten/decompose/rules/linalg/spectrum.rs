@@ -248,9 +248,11 @@ const NORM_F32: f64 = 3.010_066_362_817_634;
 /// The matrix is halved until its norm is small; the series of that is squared as often.
 pub(super) fn exponential(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
-    if !matches!(cx.dtype_of(x), DType::F32 | DType::F64) {
-        return Err(cx.error(format!("a power series of {}", cx.dtype_of(x))));
+    let dtype = cx.dtype_of(x);
+    if !dtype.is_float() {
+        return Err(cx.error(format!("a power series of {dtype}")));
     }
+    let x = cx.widened(x)?;
     let a = matrices(cx, x)?;
     let norm = norm(cx, &a, Some(1.0), "")?;
     let least = if cx.dtype_of(x) == DType::F64 { NORM_F64 } else { NORM_F32 };
@@ -275,7 +277,8 @@ pub(super) fn exponential(cx: &mut Cx<'_, '_>) -> Values {
         sum = cx.zip(ScalarFn::Add, one, next)?;
     }
     let res = squared_while(cx, sum, halvings, HALVINGS)?;
-    Ok(vec![a.back(cx, res)?])
+    let res = a.back(cx, res)?;
+    Ok(vec![cx.cast(res, dtype)?])
 }
 
 /// The root of a symmetric matrix: that of each eigenvalue.

@@ -3,10 +3,7 @@
 use ir::{Result, ValueId, scalar::ScalarFn as F};
 
 use super::{Values, number, real, real_pair, where_number};
-use crate::decompose::{
-    cx::Cx,
-    emit::{float, int},
-};
+use crate::decompose::{cx::Cx, emit::int};
 
 /// Chebyshev's polynomials of four kinds by their angle: `T_n(cos θ) = cos n θ` and its kin.
 /// Outside of [-1, 1] the angle is imaginary.
@@ -102,6 +99,40 @@ fn at_ends(
     cx.select(at, left, res)
 }
 
+/// The first two polynomials of a family.
+fn first_two(cx: &mut Cx<'_, '_>, kind: &str, x: ValueId) -> Result<[ValueId; 2]> {
+    let one = cx.full_like(x, int(1))?;
+    let next = match kind {
+        "h" => number(cx, F::Mul, x, 2.0)?,
+        "l" => cx.zip(F::Sub, one, x)?,
+        _ => x,
+    };
+    Ok([one, next])
+}
+
+/// The polynomial of degree `k + 1` from those of degrees `k - 1` and `k`.
+fn next_of(
+    cx: &mut Cx<'_, '_>,
+    kind: &str,
+    x: ValueId,
+    [before, value]: [ValueId; 2],
+    k: f64,
+) -> Result<ValueId> {
+    // a x p(k) + b p(k) - c p(k - 1), over d.
+    let (a, b, c, d) = match kind {
+        "h" => (2.0, 0.0, 2.0 * k, 1.0),
+        "he" => (1.0, 0.0, k, 1.0),
+        "l" => (-1.0, 2.0 * k + 1.0, k, k + 1.0),
+        _ => (2.0 * k + 1.0, 0.0, k, k + 1.0),
+    };
+    let slope = number(cx, F::Mul, x, a)?;
+    let slope = number(cx, F::Add, slope, b)?;
+    let first = cx.zip(F::Mul, slope, value)?;
+    let second = number(cx, F::Mul, before, c)?;
+    let next = cx.zip(F::Sub, first, second)?;
+    number(cx, F::Div, next, d)
+}
+
 /// Hermite's, Laguerre's and Legendre's polynomials of a known degree, by their recurrence.
 pub(super) fn by_recurrence(cx: &mut Cx<'_, '_>, kind: &str) -> Values {
     let n = cx.number("n")?.as_f64().ok_or_else(|| cx.error("a degree that is not known"))?;
@@ -113,35 +144,39 @@ pub(super) fn by_recurrence(cx: &mut Cx<'_, '_>, kind: &str) -> Values {
         if n < 0.0 {
             return cx.full_like(x, int(0));
         }
-        let mut before = cx.full_like(x, int(1))?;
-        let mut value = match kind {
-            "h" => number(cx, F::Mul, x, 2.0)?,
-            "l" => {
-                let one = cx.full_like(x, float(1.0))?;
-                cx.zip(F::Sub, one, x)?
-            }
-            _ => x,
-        };
+        let mut pair = first_two(cx, kind, x)?;
         if n == 0.0 {
-            return Ok(before);
+            return Ok(pair[0]);
         }
         for k in 1..n as i32 {
-            let k = f64::from(k);
-            // a x p(k) + b p(k) - c p(k - 1), over d.
-            let (a, b, c, d) = match kind {
-                "h" => (2.0, 0.0, 2.0 * k, 1.0),
-                "he" => (1.0, 0.0, k, 1.0),
-                "l" => (-1.0, 2.0 * k + 1.0, k, k + 1.0),
-                _ => (2.0 * k + 1.0, 0.0, k, k + 1.0),
-            };
-            let slope = number(cx, F::Mul, x, a)?;
-            let slope = number(cx, F::Add, slope, b)?;
-            let first = cx.zip(F::Mul, slope, value)?;
-            let second = number(cx, F::Mul, before, c)?;
-            let next = cx.zip(F::Sub, first, second)?;
-            let next = number(cx, F::Div, next, d)?;
-            (before, value) = (value, next);
+            let next = next_of(cx, kind, x, pair, f64::from(k))?;
+            pair = [pair[1], next];
         }
-        Ok(value)
+        Ok(pair[1])
+    })
+}
+
+/// The greatest degree that a tensor of degrees may have; more is an error of the run.
+const MOST: i32 = 64;
+
+/// The same polynomials where each element has a degree of its own: all of them up to the greatest,
+/// of which each element keeps one.
+pub(super) fn of_each_degree(cx: &mut Cx<'_, '_>, kind: &str) -> Values {
+    real_pair(cx, ["x", "n"], |cx, x, n| {
+        let n = cx.map(F::Trunc, n)?;
+        let fits = number(cx, F::Le, n, f64::from(MOST))?;
+        let dims: Vec<usize> = (0..cx.rank(fits)).collect();
+        let fits = cx.reduce("all", fits, &dims, false)?;
+        cx.assert(fits, "a degree above 64")?;
+        let mut pair = first_two(cx, kind, x)?;
+        let zero = cx.full_like(x, int(0))?;
+        let mut res = zero;
+        for k in 0..=MOST {
+            let own = number(cx, F::Eq, n, f64::from(k))?;
+            res = cx.select(own, pair[0], res)?;
+            let next = next_of(cx, kind, x, pair, f64::from(k + 1))?;
+            pair = [pair[1], next];
+        }
+        Ok(res)
     })
 }
