@@ -56,7 +56,8 @@ fn max_pool2d(cx: &mut Cx<'_, '_>) -> Values {
     let (shape, dtype) = (cx.shape(x), cx.dtype_of(x));
     let lead = shape.len() - 2;
     let flat = |shape: &[Expr]| -> Vec<Expr> {
-        let inner = shape[lead.min(shape.len())..].iter().fold(Expr::int(1), |a, it| a * it.clone());
+        let inner =
+            shape[lead.min(shape.len())..].iter().fold(Expr::int(1), |a, it| a * it.clone());
         shape[..lead.min(shape.len())].iter().cloned().chain([inner]).collect()
     };
     let own = flat(&cx.shape(grad));

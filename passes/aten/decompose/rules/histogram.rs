@@ -165,8 +165,11 @@ fn histogram_of(
         let message = format!("edges for {} of {} dimensions", edges.len(), points.len());
         return Err(cx.error(message));
     }
-    let axes: Vec<Axis> =
-        points.iter().zip(edges).map(|(x, edges)| searched(cx, *x, *edges)).collect::<Result<_>>()?;
+    let axes: Vec<Axis> = points
+        .iter()
+        .zip(edges)
+        .map(|(x, edges)| searched(cx, *x, *edges))
+        .collect::<Result<_>>()?;
     let weight = cx.opt("weight")?;
     let hist = counted(cx, &axes, weight, dtype)?;
     if cx.flag("density")? { density(cx, hist, edges) } else { Ok(hist) }

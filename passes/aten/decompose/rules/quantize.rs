@@ -33,12 +33,7 @@ fn along(cx: &mut Cx<'_, '_>, it: ValueId, x: ValueId, axis: Option<usize>) -> R
 impl Grid {
     /// What the arguments say, in float32, as eager keeps it.
     /// The inverse of a scale is taken in `precise`, where the scale is one number.
-    fn read(
-        cx: &mut Cx<'_, '_>,
-        x: ValueId,
-        names: [&str; 2],
-        precise: DType,
-    ) -> Result<Grid> {
+    fn read(cx: &mut Cx<'_, '_>, x: ValueId, names: [&str; 2], precise: DType) -> Result<Grid> {
         let axis = match cx.has("axis") {
             true => Some(cx.dim("axis", cx.rank(x))?),
             false => None,

@@ -201,9 +201,8 @@ fn hash(cx: &mut Cx<'_, '_>) -> Values {
     // Halves onto each other; an element that is over waits for the next round.
     while 1 < size {
         let half = size / 2;
-        let mut part = |start: i64, size: i64| {
-            cx.slice(bits, last, Expr::int(start), Expr::int(size), 1)
-        };
+        let mut part =
+            |start: i64, size: i64| cx.slice(bits, last, Expr::int(start), Expr::int(size), 1);
         let (low, high) = (part(0, half)?, part(half, half)?);
         let over = if size % 2 == 1 { Some(part(2 * half, 1)?) } else { None };
         let mut both = cx.zip(ScalarFn::Xor, low, high)?;

@@ -1,6 +1,6 @@
 //! Views, copies and conversions: the same elements under another shape, or part of them.
 
-use ir::{DType, Number, Result, ValueId};
+use ir::{DType, Number, Result, ValueId, scalar::ScalarFn};
 use sym::Expr;
 
 use super::rules;

@@ -48,7 +48,8 @@ fn left(cx: &mut Cx<'_, '_>, z: ValueId) -> Result<ValueId> {
     let mut terms = vec![1.0];
     for k in 1..24 {
         let k = f64::from(k);
-        let next = (6.0 * k - 5.0) * (6.0 * k - 3.0) * (6.0 * k - 1.0) / (216.0 * k * (2.0 * k - 1.0));
+        let next =
+            (6.0 * k - 5.0) * (6.0 * k - 3.0) * (6.0 * k - 1.0) / (216.0 * k * (2.0 * k - 1.0));
         terms.push(terms[terms.len() - 1] * next);
     }
     let signed = |from: usize| -> Vec<f64> {
