@@ -12,14 +12,16 @@ import sys
 
 import torch
 import torch.ao.quantization.fx._decomposed  # noqa: F401  declares its operators
+import torchvision  # noqa: F401
+import transformers.integrations.moe  # noqa: F401
 
-LIBRARIES = {"aten": "", "quantized_decomposed": "quantized_decomposed."}
+LIBRARIES = ["quantized_decomposed", "torchvision", "transformers"]
 table = pathlib.Path(__file__).parent / "src" / "schemas.txt"
 schemas = {}
 for schema in torch._C._jit_get_all_schemas():
     library, _, text = str(schema).partition("::")
-    if library in LIBRARIES:
-        text = LIBRARIES[library] + text
+    if library in ["aten", *LIBRARIES]:
+        text = text if library == "aten" else f"{library}.{text}"
         schemas[text.split("(")[0]] = text
 
 

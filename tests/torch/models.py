@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Models of ten kinds with random weights, compiled and compared with eager PyTorch.
+"""Models of many kinds with random weights, compiled and compared with eager PyTorch.
 
     models.py TINTYPE OUT [NAME ...] [--export-only]
 
@@ -310,6 +310,77 @@ def gaussian_process():
             return cross @ weight, 1 - (half * half).sum(0)
 
     return Process(), (torch.randn(6, 3),), {}
+
+
+@model
+def boxes():
+    """What stands behind a detector: suppression of overlaps, and features within boxes."""
+    import torchvision.ops as ops
+
+    def run(_, features, boxes, scores):
+        return (ops.nms(boxes, scores, 0.5), ops.roi_align(features, [boxes], 7, 0.25, 2),
+                ops.roi_align(features, [boxes], (3, 5), 0.25, 3, aligned=True))
+
+    corner = torch.rand(40, 2) * 20
+    boxes = torch.cat([corner, corner + torch.rand(40, 2) * 20 + 1], 1)
+    return Calls(nn.Identity(), run), (torch.randn(1, 3, 16, 16), boxes, torch.rand(40)), {}
+
+
+@model
+def deformable():
+    """Convolutions whose places move, with masks, strides and two groups of offsets."""
+    import torchvision.ops as ops
+
+    class Deformable(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = ops.DeformConv2d(4, 6, 3, padding=1)
+            self.second = ops.DeformConv2d(4, 6, (3, 2), stride=2, padding=1, groups=2)
+
+        def forward(self, x, near, far, mask):
+            return self.first(x, near), self.second(x, far, mask.sigmoid())
+
+    far = torch.randn(2, 2 * 2 * 6, 4, 5) * 3
+    return Deformable(), (torch.randn(2, 4, 8, 8), torch.randn(2, 18, 8, 8), far,
+                          torch.randn(2, 2 * 6, 4, 5)), {}
+
+
+@model
+def quantized():
+    """Weights and activations of eight bits, as a quantised export has them; fake ones besides."""
+    import torch.ao.quantization.fx._decomposed  # noqa: F401  declares its operators
+
+    class Quantized(nn.Module):
+        def __init__(self):
+            super().__init__()
+            weight = torch.randint(-127, 128, (8, 16), dtype=torch.int8)
+            self.weight = nn.Parameter(weight, requires_grad=False)
+            self.scale = nn.Buffer(torch.rand(8) * 0.01 + 0.001)
+            self.zero = nn.Buffer(torch.zeros(8, dtype=torch.int64))
+
+        def forward(self, x):
+            q = torch.ops.quantized_decomposed
+            like = (-128, 127, torch.int8)
+            x = q.quantize_per_tensor(x, 0.031, 3, *like)
+            x = q.dequantize_per_tensor(x, 0.031, 3, *like)
+            weight = q.dequantize_per_channel(self.weight, self.scale, self.zero, 0, *like)
+            y = q.quantize_per_tensor(F.linear(x, weight), 0.05, -5, *like)
+            fake = torch.fake_quantize_per_tensor_affine(x, 0.04, 3, -128, 127)
+            return y, q.dequantize_per_tensor(y, 0.05, -5, *like), fake
+
+    return Quantized(), (torch.randn(5, 16),), {}
+
+
+@model
+def mixtral():
+    """A mixture of experts whose rows are sorted by expert, each group with its own weights."""
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    config = MixtralConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+                           num_key_value_heads=2, intermediate_size=64, vocab_size=99,
+                           num_local_experts=4, use_cache=False)
+    run = Calls(MixtralForCausalLM(config), lambda m, ids: m(ids).logits)
+    return run, (torch.randint(0, 99, (2, 12)),), {}
 
 
 def export(name, folder):

@@ -36,11 +36,14 @@ pub enum Factor {
     /// Of `a` `[b, m, n]` with `n <= m`: left vectors `[b, m, n]`, singular values in descending
     /// order `[b, n]`, and right vectors in columns `[b, n, n]`.
     Svd,
+    /// Of `a` `[b, n, n]`: 1 for each index that is kept, else 0 `[b, n]` of int32. In order, an
+    /// index is kept if no kept one before it has anything but zero for it: `a[before, index]`.
+    Greedy,
 }
 
 impl Factor {
     /// All of them.
-    pub const ALL: [Factor; 9] = [
+    pub const ALL: [Factor; 10] = [
         Factor::Lu,
         Factor::Permutation,
         Factor::Cholesky,
@@ -50,6 +53,7 @@ impl Factor {
         Factor::SolveUpper,
         Factor::Eigh,
         Factor::Svd,
+        Factor::Greedy,
     ];
 
     /// Its name in IR text, and of its C++ function.
@@ -64,6 +68,7 @@ impl Factor {
             Factor::SolveUpper => "solve_upper",
             Factor::Eigh => "eigh",
             Factor::Svd => "svd",
+            Factor::Greedy => "greedy",
         }
     }
 
@@ -121,6 +126,7 @@ impl Factor {
             {
                 Ok(vec![given(shapes[1])])
             }
+            (Factor::Greedy, [3]) if square(shapes[0]) => Ok(vec![int(shapes[0][..2].to_vec())]),
             (Factor::Eigh, [3]) if square(shapes[0]) => {
                 Ok(vec![given(&shapes[0][..2]), given(shapes[0])])
             }

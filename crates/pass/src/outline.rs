@@ -99,7 +99,7 @@ fn sources(function: &Function, is_movement: &dyn Fn(&Op) -> bool, of: &Of<'_>) 
     for op in body.ops() {
         let movable = op.def.0.effects == Effects::Pure
             && op.def.0.eval.is_some()
-            && (of.is_certain || !traps(body, op))
+            && (of.is_certain || !traps(op))
             && op.results().all(|it| is_static(body.ty(it)));
         if !movable {
             continue;
@@ -126,9 +126,9 @@ fn sources(function: &Function, is_movement: &dyn Fn(&Op) -> bool, of: &Of<'_>) 
 }
 
 /// Whether computing the op may stop whoever computes it.
-fn traps(body: &Body, op: &Op) -> bool {
+fn traps(op: &Op) -> bool {
     let mut inner = op.regions.iter().flat_map(|it| &it.ops);
-    op.def.0.may_trap || inner.any(|it| traps(body, it))
+    op.def.0.may_trap || inner.any(traps)
 }
 
 /// The computed constants that the run reads, each before the movements it is read through.

@@ -348,7 +348,7 @@ ir::dialect! { tensor;
     }
 
     /// Factors of a batch of matrices, or solutions with them: `kind` is `lu`, `cholesky`, `qr`,
-    /// `reflect`, `solve_lower`, `solve_upper`, `eigh` or `svd`, as [`ir::linalg::Factor`] says.
+    /// `reflect`, `solve_lower`, `solve_upper`, `eigh`, `svd` or `greedy`, as [`ir::linalg::Factor`] says.
     /// If `checked`, a matrix that has no inverse (`lu`) or is not positive definite (`cholesky`)
     /// is an error.
     /// C1: dtypes are float32 or float64. C2: matrices have the shapes that the kind asks for.

@@ -54,6 +54,15 @@ void permutation(const T*, const int32_t* pivots, int64_t* rows, int64_t batch, 
   }
 }
 
+template <class T> void greedy(const T* from, int32_t* kept, int64_t batch, int64_t n, int64_t) {
+  for (int64_t b = 0; b < batch; b++, from += n * n, kept += n) {
+    for (int64_t i = 0; i < n; i++) kept[i] = 1;
+    for (int64_t i = 0; i < n; i++)
+      for (int64_t j = i + 1; kept[i] != 0 && j < n; j++)
+        if (!(from[i * n + j] == T(0))) kept[j] = 0;
+  }
+}
+
 template <class T>
 void cholesky(const T* from, T* to, int32_t* info, int64_t batch, int64_t n, int64_t) {
   for (int64_t b = 0; b < batch; b++, from += n * n, to += n * n) {

@@ -57,7 +57,17 @@ pub(super) fn factor(kind: Factor, a: &[f64], b: &[f64], [m, n, columns]: [usize
             let (u, s, v) = svd(a, m, n);
             vec![part(u, &[m, n]), part(s, &[n]), part(v, &[n, n])]
         }
+        Factor::Greedy => vec![ints(greedy(a, n), &[n])],
     }
+}
+
+fn greedy(a: &[f64], n: usize) -> Vec<f64> {
+    let mut kept = vec![0.0; n];
+    for i in 0..n {
+        let free = (0..i).all(|before| kept[before] == 0.0 || a[before * n + i] == 0.0);
+        kept[i] = if free { 1.0 } else { 0.0 };
+    }
+    kept
 }
 
 fn lu(a: &mut [f64], m: usize, n: usize) -> (Vec<f64>, f64) {
@@ -314,6 +324,12 @@ mod tests {
         let q = reflect(&packed, &scales, 3, 2);
         let r = [packed[0], packed[1], 0.0, packed[3]];
         assert!(close(&product(&q, &r, 3, 2, 2), &tall));
+    }
+
+    #[test]
+    fn what_is_dropped_drops_nothing() {
+        let a = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0];
+        assert_eq!(greedy(&a, 3), [1.0, 0.0, 1.0]);
     }
 
     #[test]

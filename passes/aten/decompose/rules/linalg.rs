@@ -47,7 +47,7 @@ impl Matrices {
     }
 }
 
-fn factor(
+pub(super) fn factor(
     cx: &mut Cx<'_, '_>,
     kind: Factor,
     xs: &[ValueId],

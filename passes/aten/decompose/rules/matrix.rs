@@ -185,9 +185,12 @@ fn chain(cx: &mut Cx<'_, '_>, name: &str) -> Values {
 
 /// Powers of each element, from the highest to 1 unless they increase.
 fn vander(cx: &mut Cx<'_, '_>) -> Values {
-    let x = cx.x("x")?;
+    let mut x = cx.x("x")?;
     let increasing = cx.has("increasing") && cx.flag("increasing")?;
     let linalg = !cx.has("increasing");
+    if cx.rank(x) == 0 {
+        x = cx.unsqueeze(x, 0)?;
+    }
     let shape = cx.out_shape()?;
     let dtype = cx.out(0)?.dtype;
     let last = shape.len().saturating_sub(1);
@@ -289,6 +292,32 @@ fn renorm(cx: &mut Cx<'_, '_>) -> Values {
     let one = cx.full_like(factor, int(1))?;
     let factor = cx.select(long, factor, one)?;
     let res = cx.zip(ScalarFn::Mul, wide, factor)?;
+    Ok(vec![cx.cast(res, dtype)?])
+}
+
+/// Rows that are looked up, those longer than the limit scaled to it.
+fn embedding_renorm(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, index) = (cx.x("self")?, cx.x("indices")?);
+    let (limit, p) = (cx.float("max_norm")?, cx.float("norm_type")?);
+    let (dtype, rows) = (cx.dtype_of(x), cx.dim_size(x, 0));
+    let count = cx.ty(index)?.numel();
+    let index = cx.reshape(index, std::slice::from_ref(&count))?;
+    let untouched = cx.full(Number::Bool(false), &[rows], DType::Bool)?;
+    let touch = cx.full(Number::Bool(true), &[count], DType::Bool)?;
+    let touched = cx.scatter(untouched, index, touch, 0, "set")?;
+    let touched = cx.unsqueeze(touched, 1)?;
+    let wide = cx.widened(x)?;
+    let size = norm_of(cx, wide, p, &[1], true)?;
+    // Eager compares the norm in the dtype of the row.
+    let size = cx.cast(size, dtype)?;
+    let size = cx.widened(size)?;
+    let long = cx.with_number(ScalarFn::Gt, size, float(limit))?;
+    let long = cx.zip(ScalarFn::And, long, touched)?;
+    let below = cx.with_number(ScalarFn::Add, size, float(1e-7))?;
+    let limit = cx.full_like(below, float(limit))?;
+    let factor = cx.zip(ScalarFn::Div, limit, below)?;
+    let scaled = cx.zip(ScalarFn::Mul, wide, factor)?;
+    let res = cx.select(long, scaled, wide)?;
     Ok(vec![cx.cast(res, dtype)?])
 }
 
@@ -431,6 +460,7 @@ rules! {
     "trapezoid.dx" | "trapezoid.x" | "trapz.dx" | "trapz.x" => |cx| trapezoid(cx, false),
     "cumulative_trapezoid.dx" | "cumulative_trapezoid.x" => |cx| trapezoid(cx, true),
     "renorm" => renorm,
+    "embedding_renorm" => embedding_renorm,
     "_weight_norm" | "_weight_norm_interface" => weight_norm,
     "cov" => cov,
     "corrcoef" => corrcoef,

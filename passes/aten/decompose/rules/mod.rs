@@ -9,9 +9,12 @@ mod complex;
 mod conv;
 mod create;
 mod data;
+mod deform;
 mod einsum;
 mod fourier;
 mod gradient;
+mod grouped;
+mod hash;
 mod histogram;
 mod index;
 mod join;
@@ -30,6 +33,7 @@ mod special;
 mod unary;
 mod upsample;
 mod view;
+mod vision;
 mod window;
 
 use std::sync::OnceLock;
@@ -57,9 +61,12 @@ const FAMILIES: &[&[Rule]] = &[
     conv::RULES,
     create::RULES,
     data::RULES,
+    deform::RULES,
     einsum::RULES,
     fourier::RULES,
     gradient::RULES,
+    grouped::RULES,
+    hash::RULES,
     histogram::RULES,
     index::RULES,
     join::RULES,
@@ -78,6 +85,7 @@ const FAMILIES: &[&[Rule]] = &[
     unary::RULES,
     upsample::RULES,
     view::RULES,
+    vision::RULES,
     window::RULES,
 ];
 

@@ -153,7 +153,19 @@ fn slice(cx: &mut Cx<'_, '_>) -> Values {
     let dim = cx.dim("dim", cx.rank(x))?;
     let step = cx.int("step")?;
     let (start, count) = range(cx, &cx.dim_size(x, dim), step)?;
+    let count = named_size(cx, dim, count)?;
     Ok(vec![cx.slice(x, dim, start, count, step)?])
+}
+
+/// The size on record, where data decides a size and the exporter gave it a name.
+fn named_size(cx: &mut Cx<'_, '_>, dim: usize, count: Expr) -> Result<Expr> {
+    let data = |it: &Expr| it.symbols().iter().any(|it| it.starts_with('u'));
+    let Some(named) = cx.out(0)?.shape.get(dim).cloned() else { return Ok(count) };
+    if !data(&count) || named.as_sym().is_none() || cx.equal(&named, &count) {
+        return Ok(count);
+    }
+    cx.bind_size(&named, |cx| cx.build(|it| tensor::Size::build(it, count, DType::I64)))?;
+    Ok(named)
 }
 
 fn slice_scatter(cx: &mut Cx<'_, '_>) -> Values {
@@ -205,48 +217,44 @@ fn split_along(cx: &mut Cx<'_, '_>, dim: usize) -> Values {
     Ok(res)
 }
 
+/// Parts between places that a tensor holds: from each to the next, as a slice takes them.
+fn split_at(cx: &mut Cx<'_, '_>) -> Values {
+    let (x, places) = (cx.x("self")?, cx.x("tensor_indices_or_sections")?);
+    let dim = cx.dim("dim", cx.rank(x))?;
+    if cx.rank(places) == 0 {
+        return split_along(cx, dim);
+    }
+    let size = cx.dim_size(x, dim);
+    let places = cx.cast(places, DType::I64)?;
+    // Negative places count from the end.
+    let back = cx.with_number(ScalarFn::Add, places, Number::Int(size.clone()))?;
+    let negative = cx.with_number(ScalarFn::Lt, places, int(0))?;
+    let places = cx.select(negative, back, places)?;
+    let places = cx.with_number(ScalarFn::Max, places, int(0))?;
+    let places = cx.with_number(ScalarFn::Min, places, Number::Int(size.clone()))?;
+    let first = cx.full(int(0), &[Expr::int(1)], DType::I64)?;
+    let last = cx.full(Number::Int(size), &[Expr::int(1)], DType::I64)?;
+    let limits = cx.concat(&[first, places, last], 0)?;
+    let mut res = Vec::new();
+    for i in 0..cx.results() {
+        let start = cx.select_dim(limits, 0, Expr::int(i as i64))?;
+        let end = cx.select_dim(limits, 0, Expr::int(i as i64 + 1))?;
+        let count = cx.out(i)?.shape.get(dim).cloned().unwrap_or_else(|| Expr::int(1));
+        cx.bind_size(&count, |cx| {
+            let length = cx.zip(ScalarFn::Sub, end, start)?;
+            cx.with_number(ScalarFn::Max, length, int(0))
+        })?;
+        let place = cx.positions(&count)?;
+        let place = cx.zip(ScalarFn::Add, place, start)?;
+        res.push(cx.index(x, &[place], &[dim], dim)?);
+    }
+    Ok(res)
+}
+
 fn split(cx: &mut Cx<'_, '_>) -> Values {
     let x = cx.x("self")?;
     let dim = cx.dim("dim", cx.rank(x))?;
     split_along(cx, dim)
-}
-
-/// At places that a tensor holds, as slices of Python are cut: a place below zero counts from the
-/// end, one past an end is that end, and a piece that ends before it begins is empty.
-fn split_at_data(cx: &mut Cx<'_, '_>) -> Values {
-    let (x, places) = (cx.x("self")?, cx.x("tensor_indices_or_sections")?);
-    if cx.rank(places) != 1 {
-        return split(cx);
-    }
-    let dim = cx.dim("dim", cx.rank(x))?;
-    let whole = Number::Int(cx.shape(x)[dim].clone());
-    let zero = cx.full(int(0), &[], DType::I64)?;
-    let places = cx.cast(places, DType::I64)?;
-    let mut start = zero;
-    let mut res = Vec::new();
-    for i in 0..cx.results() {
-        let end = match i + 1 == cx.results() {
-            true => cx.full(whole.clone(), &[], DType::I64)?,
-            false => {
-                let place = cx.select_dim(places, 0, Expr::int(i as i64))?;
-                let below = cx.zip(ScalarFn::Lt, place, zero)?;
-                let from_end = cx.with_number(ScalarFn::Add, place, whole.clone())?;
-                let place = cx.select(below, from_end, place)?;
-                let place = cx.with_number(ScalarFn::Max, place, int(0))?;
-                cx.with_number(ScalarFn::Min, place, whole.clone())?
-            }
-        };
-        let length = cx.zip(ScalarFn::Sub, end, start)?;
-        let length = cx.with_number(ScalarFn::Max, length, int(0))?;
-        let size = cx.out(i)?.shape[dim].clone();
-        cx.bind_size(&size, |_| Ok(length))?;
-        let steps = cx.iota(std::slice::from_ref(&size), 0, int(0), int(1), DType::I64)?;
-        let [steps, from] = cx.broadcast([steps, start])?;
-        let index = cx.zip(ScalarFn::Add, steps, from)?;
-        res.push(cx.index(x, &[index], &[dim], dim)?);
-        start = end;
-    }
-    Ok(res)
 }
 
 /// `hsplit` of a vector splits its only dimension.
@@ -440,7 +448,7 @@ rules! {
     "split.Tensor" | "split.sizes" | "split_with_sizes" | "chunk" | "unsafe_chunk"
         | "unsafe_split.Tensor" | "unsafe_split_with_sizes" | "tensor_split.sections"
         | "tensor_split.indices" | "split_copy.Tensor" | "split_with_sizes_copy" => split,
-    "tensor_split.tensor_indices_or_sections" => split_at_data,
+    "tensor_split.tensor_indices_or_sections" => split_at,
     "hsplit.int" | "hsplit.array" => |cx| split_axis(cx, 1),
     "vsplit.int" | "vsplit.array" => |cx| split_axis(cx, 0),
     "dsplit.int" | "dsplit.array" => |cx| split_axis(cx, 2),

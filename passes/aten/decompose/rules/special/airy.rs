@@ -14,7 +14,7 @@ const LEFT: f64 = -7.0;
 const RIGHT: f64 = 2.0;
 
 /// `Ai(0)` and `-Ai'(0)`.
-const AT_ZERO: f64 = 0.355_028_053_887_817_24;
+const AT_ZERO: f64 = 0.355_028_053_887_817_2;
 const SLOPE: f64 = 0.258_819_403_792_806_8;
 
 /// Both power series go in `x³`.
