@@ -167,23 +167,56 @@ fn bins(cx: &mut Cx<'_, '_>, size: &Expr, count: &Expr) -> Result<(ValueId, Valu
     Ok((start, end))
 }
 
-/// The mean over bins of different sizes along one dimension: a product with a matrix of ones.
+/// The bins along one dimension as rows of indices. A shorter bin repeats its last index; which
+/// places of a row are its own says `within`.
+struct Rows {
+    indices: ValueId,
+    within: ValueId,
+    /// The length of the rows.
+    longest: Expr,
+}
+
+fn rows(cx: &mut Cx<'_, '_>, size: &Expr, count: &Expr) -> Result<Rows> {
+    let (start, end) = bins(cx, size, count)?;
+    let (start, end) = (cx.unsqueeze(start, 1)?, cx.unsqueeze(end, 1)?);
+    let longest = match (size.as_int(), count.as_int()) {
+        (Some(size), Some(count)) => {
+            cx.moderately_many("elements along a dimension", size)?;
+            cx.moderately_many("bins along a dimension", count)?;
+            let lengths =
+                (0..count).map(|it| ((it + 1) * size + count - 1) / count - it * size / count);
+            Expr::int(lengths.max().unwrap_or(1))
+        }
+        // A bin that begins within an element ends within another.
+        _ => size.ceil_div(count) + Expr::int(1),
+    };
+    let steps = cx.positions(&longest)?;
+    let place = cx.zip(ScalarFn::Add, start, steps)?;
+    let within = cx.zip(ScalarFn::Lt, place, end)?;
+    let last = cx.with_number(ScalarFn::Sub, end, int(1))?;
+    let indices = cx.zip(ScalarFn::Min, place, last)?;
+    Ok(Rows { indices, within, longest })
+}
+
+/// The mean over bins of different sizes along one dimension.
 fn mean_over_bins(cx: &mut Cx<'_, '_>, x: ValueId, dim: usize, count: &Expr) -> Result<ValueId> {
     let size = cx.dim_size(x, dim);
-    let (start, end) = bins(cx, &size, count)?;
-    let (start, end) = (cx.unsqueeze(start, 1)?, cx.unsqueeze(end, 1)?);
-    let index = cx.positions(&size)?;
-    let above = cx.zip(ScalarFn::Ge, index, start)?;
-    let below = cx.zip(ScalarFn::Lt, index, end)?;
-    let within = cx.zip(ScalarFn::And, above, below)?;
-    let weights = cx.cast(within, cx.dtype_of(x))?;
-    let summed = cx.contract(x, weights, (&[], &[]), (&[dim], &[1]))?;
-    let last = cx.rank(x).saturating_sub(1);
-    let length = cx.zip(ScalarFn::Sub, end, start)?;
-    let length = cx.squeeze(length, 1)?;
+    let Rows { indices, within, .. } = rows(cx, &size, count)?;
+    let taken = cx.index(x, &[indices], &[dim], dim)?;
+    // Behind a bin's dimensions come those behind `dim`.
+    let behind = cx.rank(x) - dim - 1;
+    let mut spread = cx.shape(within).into_vec();
+    spread.extend(std::iter::repeat_n(Expr::int(1), behind));
+    let mask = cx.reshape(within, &spread)?;
+    let zero = cx.full(int(0), &[], cx.dtype_of(x))?;
+    let kept = cx.select(mask, taken, zero)?;
+    let summed = cx.reduce("sum", kept, &[dim + 1], false)?;
+    let within = cx.cast(within, DType::I64)?;
+    let length = cx.reduce("sum", within, &[1], false)?;
     let length = cx.cast(length, cx.dtype_of(x))?;
-    let mean = cx.zip(ScalarFn::Div, summed, length)?;
-    cx.move_dim(mean, last, dim)
+    spread.remove(1);
+    let length = cx.reshape(length, &spread)?;
+    cx.zip(ScalarFn::Div, summed, length)
 }
 
 fn adaptive_avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
@@ -229,7 +262,7 @@ fn adaptive_avg_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     Ok(vec![cx.cast(mean, dtype)?])
 }
 
-/// Bins as rows of indices; a shorter bin repeats its last index, which changes no maximum.
+/// What a shorter bin repeats changes no maximum.
 fn adaptive_max_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     let x = cx.x("self")?;
     let rank = cx.rank(x);
@@ -241,27 +274,15 @@ fn adaptive_max_pool(cx: &mut Cx<'_, '_>, spatial: usize) -> Values {
     // Windowed dimension `i` becomes a pair: the bin and the place within it.
     for i in 0..spatial {
         let (size, count) = (cx.dim_size(x, first + i), shape[first + i].clone());
-        let (Some(size), Some(count)) = (size.as_int(), count.as_int()) else {
-            return Err(cx.error("adaptive maxima over unknown sizes"));
-        };
-        cx.moderately_many("elements along a dimension", size)?;
-        cx.moderately_many("bins along a dimension", count)?;
-        let longest =
-            (0..count).map(|it| ((it + 1) * size + count - 1) / count - it * size / count);
-        let longest = longest.max().unwrap_or(1);
-        let indices = (0..count).flat_map(|it| {
-            let (start, end) = (it * size / count, ((it + 1) * size + count - 1) / count);
-            (0..longest).map(move |step| int((start + step).min(end - 1)))
-        });
-        let indices = cx.literal(indices.collect(), vec![count, longest], DType::I64)?;
+        let Rows { indices, longest, .. } = rows(cx, &size, &count)?;
         taken = cx.index(taken, &[indices], &[first + 2 * i], first + 2 * i)?;
         let mut own = vec![Expr::int(1); 2 * spatial];
-        (own[2 * i], own[2 * i + 1]) = (Expr::int(count), Expr::int(longest));
+        (own[2 * i], own[2 * i + 1]) = (count, longest);
         let indices = cx.reshape(indices, &own)?;
         place = Some(match place {
             None => indices,
             Some(it) => {
-                let scaled = cx.with_number(ScalarFn::Mul, it, int(size))?;
+                let scaled = cx.with_number(ScalarFn::Mul, it, Number::Int(size))?;
                 cx.zip(ScalarFn::Add, scaled, indices)?
             }
         });

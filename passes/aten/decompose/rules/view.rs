@@ -113,6 +113,10 @@ fn expand(cx: &mut Cx<'_, '_>) -> Values {
 
 /// An index counted from the front and kept within `0..=size`.
 pub(super) fn bounded(cx: &Cx<'_, '_>, index: &Expr, size: &Expr) -> Expr {
+    if index.as_int() == Some(i64::MAX) {
+        // An end that is left open; a symbol without a bound is no larger, but no range says so.
+        return size.clone();
+    }
     let zero = Expr::int(0);
     let index = if cx.at_most(&zero, index) {
         index.clone()
