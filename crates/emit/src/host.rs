@@ -314,9 +314,15 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.define(op.result(), &text);
         } else if let Some(it) = View::of(view) {
             let base = self.pointers[it.x().index()].clone();
-            self.pointers[op.result().index()] = match it.offset().as_int() {
+            let at = match it.offset().as_int() {
                 Some(0) => base,
                 _ => format!("({base} + ({}))", self.size(&it.offset())),
+            };
+            // The parts of complex numbers are read through a pointer of their own type.
+            let (from, to) = (self.tensor(it.x()).dtype, self.tensor(op.result()).dtype);
+            self.pointers[op.result().index()] = match from == to {
+                true => at,
+                false => format!("(({}*){at})", memory_type(to)),
             };
         } else if let Some(it) = Call::of(view) {
             self.call(it);

@@ -106,7 +106,9 @@ impl Oracle {
             Some(it) => Inputs::evaluate(it, unit),
             None => {
                 let params = unit.main().map(|it| it.params.as_slice()).unwrap_or_default();
-                let found = match params.iter().all(|it| known.contains_key(&it.name)) {
+                let is_known =
+                    |it: &ir::Param| it.kind == ParamKind::Folded || known.contains_key(&it.name);
+                let found = match params.iter().all(is_known) {
                     true => self.given(program.clone(), known.clone()),
                     false => self.choose(&program, unit, seed, false, &known)?,
                 };

@@ -145,3 +145,24 @@ fn an_unknown_pass_is_an_error_with_a_suggestion() {
     let done = place.run(&["tool", "pipeline", "mlp.pt2", "--passes", "tensor: cse{n=1}"]);
     assert!(done.stderr.contains("pass `cse` has no option `n`"), "{}", done.stderr);
 }
+
+#[test]
+fn validation_says_what_it_has_compared() {
+    let place = Place::new();
+    let text = "func @main {
+  symbol s0 in 1..8
+  %0 = param user \"x\" : f32[s0, 3]<3, 1>
+  %1 = tensor.exp %0 : f32[s0, 3]
+  %2 = tensor.neg %1 : f32[s0, 3]
+  output user \"y\" %2 : f32[s0, 3]<3, 1>
+}
+";
+    fs::write(place.path("model.ir"), text).unwrap();
+    let done = place.run(&["compile", "model.ir", "--emit", "wrapper", "--validate-each"]);
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
+    let line = done.stderr.lines().find(|it| it.starts_with("validated: "));
+    let line = line.unwrap_or_else(|| panic!("{}", done.stderr));
+    assert!(line.ends_with("0 could not be compared") && !line.contains(" 0 runs"), "{line}");
+    let done = place.run(&["compile", "model.ir", "--seed", "1"]);
+    assert_eq!(done.code, Some(2), "{}", done.stderr);
+}

@@ -58,8 +58,7 @@ fn linspace_of(cx: &mut Cx<'_, '_>) -> Result<ValueId> {
     if steps.as_int().is_some_and(|it| it < 2) {
         return cx.expand(start, &shape);
     }
-    let res = spaced(cx, start, end, &steps)?;
-    cx.cast(res, dtype)
+    spaced(cx, start, end, &steps)
 }
 
 /// Numbers from a start to an end, both tensors without dimensions; in the dtype of neither, but
