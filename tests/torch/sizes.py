@@ -141,7 +141,8 @@ def pooled_down(self, x):
     return (
         F.max_pool2d(x, 2), F.max_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1),
         F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), F.max_pool2d(x, 3, 3, 1, 2),
-        F.adaptive_avg_pool2d(x, (3, 2)), F.adaptive_max_pool2d(x, 4), F.avg_pool2d(x, 4), F.avg_pool1d(x[0], 2, 1),
+        F.adaptive_avg_pool2d(x, (3, 2)), F.adaptive_max_pool2d(x, 4),
+        F.avg_pool2d(x, 4), F.avg_pool1d(x[0], 2, 1),
     )
 
 
