@@ -157,7 +157,7 @@ pub(super) fn by_recurrence(cx: &mut Cx<'_, '_>, kind: &str) -> Values {
 }
 
 /// The greatest degree that a tensor of degrees may have; more is an error of the run.
-const MOST: i32 = 64;
+const MOST: i32 = 32;
 
 /// The same polynomials where each element has a degree of its own: all of them up to the greatest,
 /// of which each element keeps one.
@@ -167,7 +167,7 @@ pub(super) fn of_each_degree(cx: &mut Cx<'_, '_>, kind: &str) -> Values {
         let fits = number(cx, F::Le, n, f64::from(MOST))?;
         let dims: Vec<usize> = (0..cx.rank(fits)).collect();
         let fits = cx.reduce("all", fits, &dims, false)?;
-        cx.assert(fits, "a degree above 64")?;
+        cx.assert(fits, "a degree above 32")?;
         let mut pair = first_two(cx, kind, x)?;
         let zero = cx.full_like(x, int(0))?;
         let mut res = zero;
