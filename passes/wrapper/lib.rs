@@ -7,6 +7,7 @@ pub mod arena;
 mod in_place;
 mod lives;
 pub mod report;
+pub mod writes;
 
 #[path = "check-memory/mod.rs"]
 mod check_memory;

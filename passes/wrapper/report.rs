@@ -119,13 +119,7 @@ impl ArenaUse {
 
 /// The bytes of a function's own arenas.
 pub fn own_bytes(function: &Function) -> Expr {
-    let mut res = Expr::int(0);
-    function.body.for_each_op(&mut |op| {
-        if op.def.0.name == "wrapper.arena" {
-            res = res.clone() + attr(op, "size").unwrap_or_else(|| Expr::int(0));
-        }
-    });
-    res
+    ArenaUse::all(function).into_iter().fold(Expr::int(0), |sum, it| sum + it.size)
 }
 
 /// The most bytes that bodies of control flow have at once while a function runs, those that they

@@ -2,8 +2,9 @@
 # A model in its steady state allocates nothing: with many times the runs, neither it nor the OpenMP
 # runtime under it has allocated more often. Outputs belong to the caller, who makes them.
 #
-# allocations.sh [MODEL…]: archives, with NAME.io.safetensors beside them where they have inputs
-# that cannot be made up; those of tests/models without any. TINTYPE names the program to test.
+# allocations.sh [MODEL…]: archives, with NAME.io.safetensors or NAME.0.io.safetensors beside them
+# where they have inputs that cannot be made up; those of tests/models without any. TINTYPE names the
+# program to test.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,8 +23,12 @@ fi
 
 # Prints the allocations and the runs of so many seconds.
 measure() {
-  local inputs=()
-  [ -e "${2%.pt2}.io.safetensors" ] && inputs=(--inputs "${2%.pt2}.io.safetensors")
+  local inputs=() file
+  for file in "${2%.pt2}".io.safetensors "${2%.pt2}".0.io.safetensors; do
+    if [ -e "$file" ]; then
+      inputs=(--inputs "$file")
+    fi
+  done
   ALLOCATIONS_REPORT="$folder/report" LD_PRELOAD="$folder/count.so" \
     "$tintype" bench --json "$folder/model.pt2" "${inputs[@]}" --threads 2 --seconds "$1" \
     > "$folder/bench.json"

@@ -64,6 +64,11 @@ control=(
 step "$torch/bin/python" tests/torch/control/run.py export "$out/control" "${control[@]}"
 step "$torch/bin/python" tests/torch/control/run.py check "$out/control" "$tintype" "${control[@]}"
 
+# Blocks of bodies, and of sizes that only the data knows, are kept for later runs.
+for name in while_with_cond scan_many unique_everything checked_bounds; do
+  step env TINTYPE="$tintype" bash tests/run/allocations.sh "$out/control/$name.pt2"
+done
+
 # Packages written by hand: aliases, writes, state, refusals.
 mkdir "$out/stub"
 "$target/release/examples/stub_packages" "$out/stub"

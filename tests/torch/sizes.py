@@ -141,7 +141,8 @@ def pooled_down(self, x):
     return (
         F.max_pool2d(x, 2), F.max_pool2d(x, 3, 2, 1), F.avg_pool2d(x, 3, 2, 1),
         F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), F.max_pool2d(x, 3, 3, 1, 2),
-        F.adaptive_avg_pool2d(x, 1), F.avg_pool2d(x, 4), F.avg_pool1d(x[0], 2, 1),
+        F.adaptive_avg_pool2d(x, (3, 2)), F.adaptive_max_pool2d(x, 4),
+        F.avg_pool2d(x, 4), F.avg_pool1d(x[0], 2, 1),
     )
 
 
@@ -210,7 +211,10 @@ def attention(self, x):
 @model(torch.randn(10, 4), torch.randn(6, 4), shapes=({0: Dim.AUTO}, {0: Dim.AUTO}))
 def guarded_slice(self, x, y):
     """One size is at most another: only a guard of the export says so."""
-    return x[: y.shape[0]] + y, F.pad(y, (0, 0, 0, x.shape[0] - y.shape[0])) * x
+    return (
+        x[: y.shape[0]] + y, F.pad(y, (0, 0, 0, x.shape[0] - y.shape[0])) * x,
+        x[1::2], x[-2:], y.roll(-1, 0),
+    )
 
 
 @model(torch.randn(12), torch.randn(6, 1), shapes=({0: Dim.AUTO}, {0: Dim.AUTO}))

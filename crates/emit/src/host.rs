@@ -2,6 +2,7 @@
 
 mod control;
 mod sanitize;
+mod workspace;
 
 use std::fmt::Write;
 
@@ -117,6 +118,10 @@ struct Printer<'a, 'c> {
     /// For parameters, the index among the inputs.
     inputs: Vec<Option<usize>>,
     has_workspace: bool,
+    /// The place of the statement that is printed.
+    at: usize,
+    /// Where workspaces begin, if that is not behind the arena.
+    tops: Option<workspace::Tops>,
     arrays: Vec<(String, String)>,
     /// Blocks to give back at the end.
     blocks: Vec<String>,
@@ -144,6 +149,8 @@ impl<'a, 'c> Printer<'a, 'c> {
             pointers: vec![String::new(); count],
             inputs: vec![None; count],
             has_workspace: false,
+            at: 0,
+            tops: None,
             arrays: Vec::new(),
             blocks: Vec::new(),
             bound: Vec::new(),
@@ -176,7 +183,9 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.constant(&param.name, *value);
         }
         let has_arena = self.main.body.ops().iter().any(|it| it.def.0.name == "wrapper.arena");
-        for op in self.main.body.ops() {
+        self.tops = workspace::Tops::of(self.main);
+        for (at, op) in self.main.body.ops().iter().enumerate() {
+            self.at = at;
             self.op(op, has_arena);
         }
         self.give_back();
@@ -360,7 +369,9 @@ impl<'a, 'c> Printer<'a, 'c> {
             true => {
                 self.code.line(format!("const int64_t arena_bytes = {size};"));
                 self.code.line("char* const arena = tt_arena(run, arena_bytes + workspace_bytes);");
-                self.code.line("void* const workspace = arena + arena_bytes;");
+                if self.tops.is_none() {
+                    self.code.line("void* const workspace = arena + arena_bytes;");
+                }
             }
             false => self.code.line(format!("char* const arena = tt_arena(run, {size});")),
         }
@@ -460,15 +471,22 @@ impl<'a, 'c> Printer<'a, 'c> {
         self.define(result, &format!("tt_input_strided(run, {i}, {strides})"));
     }
 
-    /// The largest workspace that a kernel of this run needs.
+    /// How much of the arena's end a workspace has for itself while a statement runs.
+    fn room(&self, at: usize) -> i64 {
+        self.tops.as_ref().map_or(0, |it| it.room(at))
+    }
+
+    /// What workspaces need behind the arena, at most.
     fn workspace(&mut self) {
-        let mut needs: Vec<String> = Vec::new();
-        for kernel in self.called_kernels() {
-            if let Some(it) = structured::workspace(kernel, &|it| it.to_owned())
-                && !self.is_late(kernel)
-                && !needs.contains(&it)
-            {
-                needs.push(it);
+        // For each need the least room in the arena that a kernel with it has.
+        let mut needs: Vec<(String, i64)> = Vec::new();
+        for (at, kernel) in self.called_kernels() {
+            let need = structured::workspace(kernel, &|it| it.to_owned());
+            let Some(need) = need.filter(|_| !self.is_late(kernel)) else { continue };
+            let room = self.room(at);
+            match needs.iter_mut().find(|it| it.0 == need) {
+                Some(it) => it.1 = it.1.min(room),
+                None => needs.push((need, room)),
             }
         }
         if needs.is_empty() {
@@ -476,9 +494,10 @@ impl<'a, 'c> Printer<'a, 'c> {
         }
         self.has_workspace = true;
         self.code.line("int64_t workspace_bytes = 0;");
-        for need in needs {
+        for (need, room) in needs {
             self.code.open("{");
-            self.code.line(format!("const int64_t need = {need};"));
+            let rest = if room == 0 { String::new() } else { format!(" - {room}") };
+            self.code.line(format!("const int64_t need = {need}{rest};"));
             self.code.line("if (workspace_bytes < need) workspace_bytes = need;");
             self.code.close("}");
         }
@@ -502,12 +521,13 @@ impl<'a, 'c> Printer<'a, 'c> {
             .collect();
         args.extend(kernel_symbols(kernel));
         args.push("&run->fault".to_owned());
-        let workspace = match (&late, self.has_workspace) {
-            (Some(_), _) => "late_workspace",
-            (None, true) => "workspace",
-            (None, false) => "nullptr",
-        };
-        args.push(workspace.to_owned());
+        let start = self.tops.as_ref().map(|it| it.start(self.at));
+        args.push(match (&late, self.has_workspace, start) {
+            (Some(_), ..) => "late_workspace".to_owned(),
+            (None, true, Some(start)) => format!("arena + {start}"),
+            (None, true, None) => "workspace".to_owned(),
+            (None, false, _) => "nullptr".to_owned(),
+        });
         self.code.line(format!("{name}({});", args.join(", ")));
         if late.is_some() {
             self.code.line("tt_free(run, late_workspace);");

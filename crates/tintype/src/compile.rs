@@ -333,7 +333,7 @@ impl<'a> Printed<'a> {
         };
         let mut units = sources::units(&files, cpu);
         units.iter_mut().for_each(|it| it.flags.extend(flags.iter().cloned()));
-        let link = sources::link_options(flags);
+        let link = sources::link_options(Sanitizer::link_flags(&options.sanitize));
         // The host compilers are processes: computing constants fits beside them.
         let (built, blob) = std::thread::scope(|scope| {
             let building = scope.spawn(|| build(toolchain, &units, ready, &link));

@@ -34,6 +34,7 @@ pub mod tools;
 mod tree;
 mod validate;
 mod values;
+mod writes;
 
 pub use catalog::sanitizing_pipeline;
 pub use compare::{Compared, Tolerance, compare, describe, table};
@@ -51,3 +52,4 @@ pub use tintype_runtime as runtime;
 pub use toolchain::TargetCpu;
 pub use validate::{ValidateOptions, Validation, validate};
 pub use wrapper_passes::arena;
+pub use writes::{StateWrites, writes};

@@ -30,18 +30,26 @@ impl Sanitizer {
         }
     }
 
-    /// The flags with which code is compiled that has them, and linked.
-    pub(crate) fn flags(list: &[Sanitizer]) -> Vec<String> {
-        if list.is_empty() {
-            return Vec::new();
-        }
+    /// The flags with which a library is linked that has them.
+    pub(crate) fn link_flags(list: &[Sanitizer]) -> Vec<String> {
         let names: Vec<&str> = list.iter().map(|it| it.name()).collect();
-        let mut res = vec![
-            format!("-fsanitize={}", names.join(",")),
+        match names.is_empty() {
+            true => Vec::new(),
+            false => vec![format!("-fsanitize={}", names.join(","))],
+        }
+    }
+
+    /// The flags with which its code is compiled.
+    pub(crate) fn flags(list: &[Sanitizer]) -> Vec<String> {
+        let mut res = Sanitizer::link_flags(list);
+        if res.is_empty() {
+            return res;
+        }
+        res.extend([
             "-fno-sanitize-recover=all".to_owned(),
             "-fno-omit-frame-pointer".to_owned(),
             "-g1".to_owned(),
-        ];
+        ]);
         if list.contains(&Sanitizer::Thread) {
             res.push("-fno-openmp".to_owned());
         }

@@ -14,4 +14,6 @@ mod numerics;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod support;

@@ -33,6 +33,9 @@ pub(crate) struct Conformance {
     /// Evaluate after every pass instead of compiling.
     #[arg(long, conflicts_with = "interpret")]
     validate_each: bool,
+    /// Have compiled cases check their memory as they run.
+    #[arg(long, conflicts_with_all = ["interpret", "validate_each"])]
+    sanitize_memory: bool,
     /// One operator of so many, spread over the database.
     #[arg(long, value_name = "N", default_value_t = 1)]
     fraction: usize,
@@ -190,8 +193,11 @@ fn archives(folder: &Path, filter: &str, names: Option<&[String]>) -> Result<Vec
 fn check(args: &Conformance, program: &Path, archive: &Path) -> Vec<Ended> {
     let mut command = Command::new(program);
     command.args(["tool", "conform"]).arg(archive);
-    for (flag, is_on) in [("--interpret", args.interpret), ("--validate-each", args.validate_each)]
-    {
+    for (flag, is_on) in [
+        ("--interpret", args.interpret),
+        ("--validate-each", args.validate_each),
+        ("--sanitize-memory", args.sanitize_memory),
+    ] {
         if is_on {
             command.arg(flag);
         }

@@ -27,8 +27,8 @@ void* allocate_table(uint64_t count, uint64_t size) {
   return table;
 }
 
-// Room for growth, so that slowly growing sizes do not reallocate on every run;
-// what is not touched costs nothing.
+// Room for growth once a block had to grow, so that slowly growing sizes do not
+// reallocate on every run. Sizes that never grow have none.
 static uint64_t with_slack(uint64_t bytes) {
   return bytes < LARGE ? bytes : bytes + bytes / 8;
 }
@@ -68,10 +68,10 @@ void copy_strided(char* to, const int64_t* to_strides, const char* from,
 }
 
 static void fill_block(Block* block, uint64_t bytes) {
+  const uint64_t size = block->data ? with_slack(bytes) : bytes;
   free(block->data);
   block->data = nullptr;
   block->size = 0;
-  const uint64_t size = with_slack(bytes);
   block->data = allocate_block(size);
   block->size = size;
 }

@@ -95,8 +95,11 @@ tt_handle same_tensor(tt_handle handle) {
 // if there is none). For hosts without PyTorch; call before a container is made.
 TT_EXPORT void tintype_set_shim(tt::Lookup lookup) {
   pthread_mutex_lock(&tt::mutex);
-  tt::given_lookup = lookup;
-  tt::resolved = false;
+  // The same again changes nothing: other threads may be running the library's models.
+  if (tt::given_lookup != lookup) {
+    tt::given_lookup = lookup;
+    tt::resolved = false;
+  }
   pthread_mutex_unlock(&tt::mutex);
 }
 

@@ -199,14 +199,16 @@ impl<'a> Printer<'a, '_> {
         self.program.find(&self.main.name).is_some()
     }
 
-    /// The kernels that this function calls.
-    pub(super) fn called_kernels(&self) -> Vec<&'a Function> {
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        for op in self.main.body.ops() {
-            let view = OpView::of(&self.main.body, &self.main.facts, op);
-            names.extend(Call::of(view).map(|it| it.kernel().0));
-        }
-        self.kernels.iter().copied().filter(|it| names.contains(&it.name)).collect()
+    /// The kernels that this function calls, and at which of its statements.
+    pub(super) fn called_kernels(&self) -> Vec<(usize, &'a Function)> {
+        let called = self.main.body.ops().iter().enumerate().filter_map(|(at, op)| {
+            let call = Call::of(OpView::of(&self.main.body, &self.main.facts, op))?;
+            let name = call.kernel().0;
+            Some((at, self.kernels.iter().copied().find(|it| it.name == name)?))
+        });
+        let mut res: Vec<(usize, &Function)> = called.collect();
+        res.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        res
     }
 
     /// Whether a kernel takes symbols that data defines on the way.

@@ -7,8 +7,8 @@ use std::{
 
 use serde_json::{Value, json};
 use tintype::{
-    Diag, Failure, Inspection, MemoryPlan, Operator, SymbolInfo, ValueInfo, codes, inspect,
-    memory_plan,
+    Diag, Failure, Inspection, MemoryPlan, Operator, StateWrites, SymbolInfo, ValueInfo, codes,
+    inspect, memory_plan, writes,
 };
 
 use super::{Outcome, Style, model::size, show};
@@ -21,6 +21,10 @@ pub(crate) struct Inspect {
     /// or data (.json, or .csv in MiniMalloc's form).
     #[arg(long, value_name = "FILE")]
     memory: Option<PathBuf>,
+    /// Show how many bytes of its state a run writes: of each buffer, and of each input that the
+    /// model writes in place.
+    #[arg(long, conflicts_with = "memory")]
+    writes: bool,
     /// The size of a symbol for --memory, as `s0=8`; those of the archive's example without.
     #[arg(long = "size", value_name = "NAME=N", value_parser = size, requires = "memory")]
     sizes: Vec<(String, i64)>,
@@ -29,6 +33,12 @@ pub(crate) struct Inspect {
 pub(crate) fn run(args: &Inspect, style: Style) -> Result<Outcome, Failure> {
     if let Some(path) = &args.memory {
         return memory(args, path);
+    }
+    if args.writes {
+        for StateWrites { name, whole, written } in writes(&args.model)? {
+            show(&format!("{name}: {written} of {whole} bytes\n"));
+        }
+        return Ok(Outcome::Good);
     }
     let found = inspect(&args.model)?;
     show(&if style.json { as_json(&found) } else { as_text(&found) });

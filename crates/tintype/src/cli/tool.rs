@@ -112,6 +112,9 @@ struct Conform {
     /// Evaluate after each pass instead of compiling.
     #[arg(long)]
     validate_each: bool,
+    /// Have compiled cases check their memory: guards, and NaN in what nobody needs.
+    #[arg(long)]
+    sanitize_memory: bool,
     /// Only cases whose label has this in it.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -183,6 +186,7 @@ fn run_conform(args: &Conform) -> Result<(), Failure> {
         way,
         only: args.only.clone(),
         target_cpu: args.target_cpu.clone(),
+        sanitize_memory: args.sanitize_memory,
     })?;
     for it in results {
         let (status, reason) = it.outcome.parts();

@@ -96,6 +96,7 @@ impl Batch<'_> {
             emit: Emit::So,
             target_cpu: self.options.target_cpu.clone(),
             jobs: Some(1),
+            pipeline: self.options.sanitize_memory.then(catalog::sanitizing_pipeline),
             ..CompileOptions::new(&self.options.archive, &library)
         };
         if let Err(failure) = compile_function(&options, self.file, self.opened, &function) {

@@ -38,6 +38,8 @@ pub struct ConformOptions {
     pub only: Option<String>,
     /// The machine to compile for.
     pub target_cpu: TargetCpu,
+    /// Whether libraries check their memory as they run.
+    pub sanitize_memory: bool,
 }
 
 /// How cases are computed.
