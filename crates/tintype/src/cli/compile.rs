@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Instant};
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use tintype::{
-    CompileOptions, Emit, Failure, FileKind, Sanitizer, TargetCpu, TensorFile, ValidateOptions,
-    compile, sample_inputs, sanitizing_pipeline, validate,
+    CompileOptions, Emit, Failure, Sanitizer, TargetCpu, TensorFile, ValidateOptions, compile,
+    sample_inputs, sanitizing_pipeline, validate,
 };
 
 use super::{Outcome, Style, beside, process, progress::Progress, show, target_cpu};
@@ -65,7 +65,8 @@ pub(crate) struct Compile {
 fn validated(args: &Compile, options: &CompileOptions, style: Style) -> Result<(), Failure> {
     let inputs = match &args.inputs {
         Some(path) => Some(TensorFile::read(path)?.inputs),
-        None if FileKind::of(&args.model)? == FileKind::Archive => sample_inputs(&args.model)?,
+        // IR text carries no inputs.
+        None if args.model.extension().is_none_or(|it| it != "ir") => sample_inputs(&args.model)?,
         None => None,
     };
     let start = Instant::now();
