@@ -8,6 +8,7 @@ mod report;
 
 use std::{
     fs,
+    hash::{Hash, Hasher},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -108,7 +109,7 @@ pub(crate) fn run(args: &Conformance) -> Result<()> {
     let What::Ops = args.what;
     let folder = match &args.cases {
         Some(it) => it.clone(),
-        None => torch::cache()?.join("opcases-2.15.0"),
+        None => torch::cache()?.join(kept_under()?),
     };
     let jobs = args
         .jobs
@@ -146,6 +147,15 @@ pub(crate) fn run(args: &Conformance) -> Result<()> {
         write(&all)?;
     }
     report::verdict(&all)
+}
+
+/// What the folder of kept cases is called: by the version of PyTorch and what the script is, so that
+/// cases of another script are never judged.
+fn kept_under() -> Result<String> {
+    let script = fs::read(repo::root().join("tests/torch/opcases.py"))?;
+    let mut hasher = std::hash::DefaultHasher::new();
+    script.hash(&mut hasher);
+    Ok(format!("opcases-2.15.0-{:016x}", hasher.finish()))
 }
 
 /// Has the cases made that are not there yet; gives the names of the operators that were chosen.
