@@ -1,7 +1,9 @@
 //! Passes over `wrapper`. A pass is a folder: why and how in its `mod.rs`, its page of the book in
 //! its `README.md`, whose examples are tests, and more tests in `tests/*.ir`.
 
-use pass::PassDef;
+use diag::Diag;
+use ir::{Function, Result};
+use pass::{PassDef, Unit};
 
 pub mod arena;
 mod in_place;
@@ -30,3 +32,14 @@ pub static PASSES: &[&PassDef] = &[
     &check_memory::CHECK_MEMORY,
     &hoist_sizes::HOIST_SIZES,
 ];
+
+/// The unit with each function of the host program replaced; kernels stay as they are.
+pub(crate) fn per_host_function(
+    unit: &Unit,
+    f: impl Fn(&Function) -> Result<Function>,
+) -> std::result::Result<Unit, Vec<Diag>> {
+    pass::per_function(unit, |function| match wrapper::is_host(function) {
+        true => f(function),
+        false => Ok(function.clone()),
+    })
+}

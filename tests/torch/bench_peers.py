@@ -81,6 +81,14 @@ def measure(options):
     print(json.dumps(result))
 
 
+def in_a_process(peer, environment=None):
+    """This script again for one peer: its last line of JSON, or none, and what it said last."""
+    command = [sys.executable, *sys.argv, "--one", peer]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, env=environment)
+    lines = [it for it in done.stdout.splitlines() if it.startswith("{")]
+    return lines[-1] if lines else None, (done.stderr.strip().splitlines() or ["no output"])[-1]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("archive")
@@ -95,12 +103,9 @@ def main():
         measure(options)
         return
     for peer in [it for it in options.peers.split(",") if it] + ["package"]:
-        command = [sys.executable, *sys.argv, "--one", peer]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
-        lines = [it for it in done.stdout.splitlines() if it.startswith("{")]
-        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        line, reason = in_a_process(peer)
         failed = {"model": os.path.basename(options.archive), "peer": peer, "error": reason[:200]}
-        print(lines[-1] if lines else json.dumps(failed), flush=True)
+        print(line or json.dumps(failed), flush=True)
 
 
 if __name__ == "__main__":

@@ -74,17 +74,13 @@ def main():
         compiler = os.environ.get("CC", "cc")
         subprocess.run([compiler, "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
         for peer in [it for it in options.peers.split(",") if it] + ["package"]:
-            command = [sys.executable, *sys.argv, "--one", peer]
             environment = os.environ | {"LD_PRELOAD": library}
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=1800, env=environment
-            )
-            lines = [it for it in done.stdout.splitlines() if it.startswith("{")]
-            if not lines:
-                print((done.stderr.strip().splitlines() or ["no output"])[-1], file=sys.stderr)
+            line, reason = bench_peers.in_a_process(peer, environment)
+            if line is None:
+                print(reason, file=sys.stderr)
                 return 1
-            print(lines[-1], flush=True)
-            totals[peer] = json.loads(lines[-1])["total_bytes"]
+            print(line, flush=True)
+            totals[peer] = json.loads(line)["total_bytes"]
     ours = totals.pop("package")
     return int(any(peer + NOISE < ours for peer in totals.values()))
 

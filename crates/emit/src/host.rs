@@ -138,7 +138,7 @@ impl<'a, 'c> Printer<'a, 'c> {
         program: &'a control::Program<'a>,
     ) -> Printer<'a, 'c> {
         let count = main.body.types.len();
-        let late = control::bound_by_data(main);
+        let late = wrapper::symbols_of_data(main);
         Printer {
             code,
             info,
@@ -539,22 +539,10 @@ impl<'a, 'c> Printer<'a, 'c> {
     }
 }
 
-/// The size of the arena if it is known once the inputs are: then the block is there before the
-/// first kernel, which may need the workspace and nothing else of it.
+/// The size of an arena that is made as soon as the inputs are taken.
 fn early_arena(main: &Function) -> Option<Expr> {
-    let mut size = None;
-    let mut late = Vec::new();
-    for op in main.body.ops() {
-        let view = OpView::of(&main.body, &main.facts, op);
-        if let Some(it) = BindItem::of(view) {
-            late.push(it.symbol());
-        } else if let Some(it) = Size::of(view) {
-            late.extend(late.iter().any(|late| it.value().mentions(late)).then(|| it.symbol()));
-        } else if let Some(it) = Arena::of(view).filter(|_| size.is_none()) {
-            size = Some(it.size());
-        }
-    }
-    size.filter(|it| it.symbols().iter().all(|it| late.iter().all(|late| *late != **it)))
+    let (_, at) = wrapper::early_arena(main)?;
+    Arena::of(OpView::of(&main.body, &main.facts, &main.body.ops()[at])).map(|it| it.size())
 }
 
 /// The static table `tt_model_info`.

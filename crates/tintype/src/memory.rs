@@ -1,6 +1,6 @@
 //! What a model's run keeps where and when: as data, JSON and MiniMalloc's CSV.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 use catalog::Phase;
 use diag::{Diag, codes};
@@ -16,7 +16,7 @@ use wrapper_passes::{
 use crate::{
     Failure,
     inputs::{Sizes, sample_inputs, usual_size},
-    session::{Session, Settings, map, open, target},
+    session::{lowered, map},
 };
 
 /// A tensor in the arena.
@@ -61,12 +61,8 @@ pub struct MemoryPlan {
 
 /// The memory of a model's run at sizes: those given, else usual ones in range.
 pub fn memory_plan(path: &Path, chosen: &Sizes) -> Result<MemoryPlan, Failure> {
-    let file = Arc::new(map(path)?);
-    let opened = open(path, &file)?;
-    let settings =
-        Settings { target: target(&TargetCpu::Native), pipeline: None, unchecked: false };
-    let session = Session::new(opened.source.clone(), (opened.level, Phase::Wrapper), &settings)?;
-    session.check(Phase::Wrapper)?;
+    let file = map(path)?;
+    let session = lowered(path, &file, &TargetCpu::Native, Phase::Wrapper)?;
     let units = session.after(Phase::Wrapper);
     let Some((unit, main)) = units.first().and_then(|it| Some((it, it.main()?))) else {
         return Err(Failure::new(&codes::ARCHIVE, "the file has no program"));

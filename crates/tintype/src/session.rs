@@ -31,6 +31,20 @@ pub(crate) fn map(path: &Path) -> Result<Mapped, Failure> {
     Mapped::open(path).map_err(io)
 }
 
+/// A file's program as a session that has run every phase up to `to`, or failed; inputs are checked.
+pub(crate) fn lowered(
+    path: &Path,
+    file: &Mapped,
+    cpu: &TargetCpu,
+    to: Phase,
+) -> Result<Session, Failure> {
+    let opened = open(path, file)?;
+    let settings = Settings { target: target(cpu), pipeline: None, unchecked: false };
+    let session = Session::new(opened.source.clone(), (opened.level, to), &settings)?;
+    session.check(to)?;
+    Ok(session)
+}
+
 /// Reads a mapped file: an archive, or IR text, which has no weights.
 pub(crate) fn open<'a>(path: &Path, map: &'a Mapped) -> Result<Opened<'a>, Failure> {
     if !is_ir(path) {

@@ -1,6 +1,6 @@
 //! How much of its state a run of a model writes.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use catalog::Phase;
 use ir::Function;
@@ -10,18 +10,14 @@ use wrapper_passes::writes::state_writes;
 
 use crate::{
     Failure,
-    session::{Session, Settings, map, open, target},
+    session::{lowered, map},
 };
 
 /// What a run writes of each buffer and input that it writes, but for what bodies of control flow
 /// write on their own.
 pub fn writes(path: &Path) -> Result<Vec<StateWrites>, Failure> {
-    let file = Arc::new(map(path)?);
-    let opened = open(path, &file)?;
-    let settings =
-        Settings { target: target(&TargetCpu::Native), pipeline: None, unchecked: false };
-    let session = Session::new(opened.source.clone(), (opened.level, Phase::Wrapper), &settings)?;
-    session.check(Phase::Wrapper)?;
+    let file = map(path)?;
+    let session = lowered(path, &file, &TargetCpu::Native, Phase::Wrapper)?;
     let units = session.after(Phase::Wrapper);
     let Some(unit) = units.first() else { return Ok(Vec::new()) };
     let kernels: Vec<&Function> = unit.functions.iter().skip(1).collect();

@@ -24,7 +24,7 @@ fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
     let diags: Vec<Diag> = unit
         .functions
         .iter()
-        .filter(|it| it.body.ops().iter().any(|it| it.def.0.dialect() == "wrapper"))
+        .filter(|it| wrapper::is_host(it))
         .flat_map(|it| places(it).into_iter().chain(calls(it, unit)))
         .collect();
     if diags.is_empty() { Ok(unit.clone()) } else { Err(diags) }

@@ -5,11 +5,11 @@
 //! for what is proven of them. So do checks, whose messages show the size.
 
 use diag::Diag;
-use ir::{Attr, Function, Op, Result, Rewriter, View};
+use ir::{Attr, Function, Op, Result, Rewriter};
 use pass::{PassCx, PassDef, Unit};
 use rustc_hash::FxHashMap;
 use sym::Expr;
-use wrapper::{Arena, BindItem, Size};
+use wrapper::Size;
 
 /// The pass.
 pub(crate) static HOIST_SIZES: PassDef = PassDef::new(
@@ -20,13 +20,7 @@ pub(crate) static HOIST_SIZES: PassDef = PassDef::new(
 );
 
 fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
-    pass::per_function(unit, |function| {
-        let is_host = function.body.ops().iter().any(|it| it.def.0.dialect() == "wrapper");
-        match is_host {
-            true => hoist(function, cx),
-            false => Ok(function.clone()),
-        }
-    })
+    crate::per_host_function(unit, |function| hoist(function, cx))
 }
 
 /// An attribute that is a size: of which op, and which.
@@ -34,7 +28,7 @@ type Site = (usize, usize);
 
 fn hoist(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
     let ops = function.body.ops();
-    let early = early_arena(function);
+    let early = wrapper::early_arena(function);
     // Where each size is needed, in the order in which the program gets there.
     let mut sites: Vec<(usize, Site)> = Vec::new();
     for (at, op) in ops.iter().enumerate().filter(|it| !is_check(it.1)) {
@@ -85,17 +79,4 @@ fn hoist(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
 /// What comes before the inputs are taken, and says what was expected in the model's own symbols.
 fn is_check(op: &Op) -> bool {
     matches!(op.def.0.name, "wrapper.bind" | "wrapper.check_dim" | "wrapper.assert")
-}
-
-/// The statement that takes the inputs, and the arena if its size is known by then: it is made at
-/// once, so its size is needed there.
-fn early_arena(function: &Function) -> Option<(usize, usize)> {
-    let ops = function.body.ops();
-    let position = |name: &str| ops.iter().position(|it| it.def.0.name == name);
-    let (taken, at) = (position("wrapper.take_inputs")?, position("wrapper.arena")?);
-    let view = |op| View::of(&function.body, &function.facts, op);
-    let size = Arena::of(view(&ops[at]))?.size();
-    let late = ops.iter().filter_map(|it| BindItem::of(view(it)));
-    let is_late = late.into_iter().any(|it| size.mentions(&it.symbol()));
-    (taken < at && !is_late).then_some((taken, at))
 }

@@ -32,12 +32,9 @@ pub(crate) static ORDER: PassDef = PassDef::new(
 const MOST: usize = 4000;
 
 fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
-    pass::per_function(unit, |function| {
-        let is_host = function.body.ops().iter().any(|it| it.def.0.dialect() == "wrapper");
-        match is_host && function.body.ops().len() <= MOST {
-            true => order(function, unit, cx),
-            false => Ok(function.clone()),
-        }
+    crate::per_host_function(unit, |function| match function.body.ops().len() <= MOST {
+        true => order(function, unit, cx),
+        false => Ok(function.clone()),
     })
 }
 

@@ -30,13 +30,7 @@ pub(crate) static PLAN_MEMORY: PassDef = PassDef {
 const ALIGNMENT: i64 = 64;
 
 fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
-    pass::per_function(unit, |function| {
-        let is_host = function.body.ops().iter().any(|it| it.def.0.dialect() == "wrapper");
-        match is_host {
-            true => plan(function, cx),
-            false => Ok(function.clone()),
-        }
-    })
+    crate::per_host_function(unit, |function| plan(function, cx))
 }
 
 fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
@@ -75,11 +69,7 @@ fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
 /// For each size how many of the symbols that data defines must be defined before it is known: up
 /// to the last one in it. Each such stage has an arena of its own, made once its size is known.
 fn stages(function: &Function, sizes: &[Expr]) -> Vec<usize> {
-    let bound = |op: &Op| {
-        let view = ir::View::of(&function.body, &function.facts, op);
-        wrapper::BindItem::of(view).map(|it| it.symbol())
-    };
-    let late: Vec<String> = function.body.ops().iter().filter_map(bound).collect();
+    let late = wrapper::symbols_of_data(function);
     let stage = |size: &Expr| {
         let symbols = size.symbols();
         late.iter().rposition(|it| symbols.contains(it.as_str())).map_or(0, |it| it + 1)

@@ -25,13 +25,7 @@ pub(crate) static REUSE_BUFFERS: PassDef = PassDef::new(
 );
 
 fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
-    pass::per_function(unit, |function| {
-        let is_host = function.body.ops().iter().any(|it| it.def.0.dialect() == "wrapper");
-        match is_host {
-            true => reuse(function, unit, cx),
-            false => Ok(function.clone()),
-        }
-    })
+    crate::per_host_function(unit, |function| reuse(function, unit, cx))
 }
 
 fn reuse(function: &Function, unit: &Unit, cx: &PassCx<'_>) -> Result<Function> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use ir::{Function, Op, ValueId, View as OpView};
-use wrapper::{AssertItem, BindItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
+use wrapper::{AssertItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
 
 use super::{HostInfo, Printer};
 use crate::{
@@ -28,17 +28,9 @@ struct Body<'a> {
     symbols: Vec<String>,
 }
 
-/// The symbols that data defines in a function.
-pub(super) fn bound_by_data(function: &Function) -> Vec<String> {
-    let bound = |op: &Op| {
-        BindItem::of(OpView::of(&function.body, &function.facts, op)).map(|it| it.symbol())
-    };
-    function.body.ops().iter().filter_map(bound).collect()
-}
-
 /// The symbols that a function defines itself.
 fn defined(function: &Function) -> Vec<String> {
-    [bound_by_data(function), wrapper::named_sizes(function)].concat()
+    [wrapper::symbols_of_data(function), wrapper::named_sizes(function)].concat()
 }
 
 impl<'a> Program<'a> {

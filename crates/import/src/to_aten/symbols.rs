@@ -157,19 +157,8 @@ impl Importer<'_> {
     pub(super) fn guard_facts(&mut self, graph: &Graph, facts: &mut Facts) {
         let program = self.program;
         for text in &program.guards_code {
-            let mut paths = Vec::new();
-            // Which inputs it is about is known before their sizes are read.
-            let _ = guards::parse(text, &mut |name, of| {
-                paths.push((name.to_owned(), of));
-                Some(Expr::int(1))
-            });
-            let sizes: Vec<Option<Expr>> =
-                paths.iter().map(|(name, of)| self.of_input(graph, name, of)).collect();
-            let mut known = |name: &str, of: Of| {
-                let at = paths.iter().position(|it| it.0 == name && it.1 == of)?;
-                sizes.get(at)?.clone()
-            };
-            let Some(cond) = guards::parse(text, &mut known) else { continue };
+            let mut input = |name: &str, of: Of| self.of_input(graph, name, &of);
+            let Some(cond) = guards::parse(text, &mut input) else { continue };
             if sym::simplify(&cond, facts).as_int().is_some_and(|it| it != 0) {
                 continue;
             }
