@@ -13,12 +13,14 @@
 
 mod blob;
 mod error;
+mod place;
 mod read;
 mod signature;
 mod write;
 
 pub use blob::{BLOB_ALIGNMENT, Blob, LibraryParts, TRAILER_LEN, library_parts};
 pub use error::Error;
+pub use place::put_file;
 pub use read::{Library, Package};
 pub use signature::{Signature, Symbol, TensorInfo};
 pub use write::{Model, write_library, write_package};

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::blob::{library_size, write_parts};
+use crate::place::put_file;
 use crate::{Blob, DEFAULT_MODEL, Error, MODELS, SIGNATURE, Signature};
 
 /// PyTorch's own readers want every member here.
@@ -60,19 +61,21 @@ pub fn write_package(path: &Path, model: &Model<'_>) -> Result<(), Error> {
     }
     // The root folder is named after the file, as PyTorch's writer does it.
     let stem = path.file_stem().and_then(|it| it.to_str()).filter(|it| is_plain_name(it));
-    replace_file(path, |file| {
+    put_file(path, |file| {
         let mut out = Writer { zip: ZipWriter::new(file), root: stem.unwrap_or("archive") };
         out.package(model)?;
         Ok(out.zip.finish()?)
     })
+    .map_err(|source| Error::Io { path: path.to_path_buf(), source })
 }
 
 /// Writes a library by itself, its constants behind it.
 pub fn write_library(path: &Path, elf: &[u8], blob: &Blob<'_>) -> Result<(), Error> {
-    replace_file(path, |mut file| {
+    put_file(path, |mut file| {
         write_parts(&mut file, elf, blob)?;
         Ok(file)
     })
+    .map_err(|source| Error::Io { path: path.to_path_buf(), source })
 }
 
 struct Writer<'a> {
@@ -146,50 +149,4 @@ fn serialization_id(elf: &[u8], blob_size: u64) -> String {
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     !name.is_empty() && name.chars().all(is_plain) && !name.starts_with('.')
-}
-
-fn replace_file(
-    path: &Path,
-    write: impl FnOnce(BufWriter<File>) -> io::Result<BufWriter<File>>,
-) -> Result<(), Error> {
-    let write = || {
-        // What was half written is removed when this is dropped.
-        let mut temporary = Temporary::new(path)?;
-        let file = File::options().write(true).create_new(true).open(&temporary.path)?;
-        let mut file = write(BufWriter::with_capacity(1 << 16, file))?;
-        file.flush()?;
-        drop(file);
-        std::fs::rename(&temporary.path, path)?;
-        temporary.keep = true;
-        Ok(())
-    };
-    write().map_err(|source| Error::Io { path: path.to_path_buf(), source })
-}
-
-/// A file beside the destination, so that the rename is one step.
-struct Temporary {
-    path: PathBuf,
-    keep: bool,
-}
-
-impl Temporary {
-    fn new(path: &Path) -> io::Result<Temporary> {
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?;
-        let mut name = name.to_os_string();
-        name.push(format!(".{}.partial", std::process::id()));
-        let path = path.with_file_name(name);
-        // Of a process that had our number and died.
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(Temporary { path, keep: false }),
-        }
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.keep {
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
 }

@@ -5,22 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Writes a file beside `path`, which it then takes the place of.
+/// Writes a file, as [`package::put_file`] does.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(it) if !it.as_os_str().is_empty() => it,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::Builder::new().prefix(".tintype-").tempfile_in(folder)?;
-    io::Write::write_all(&mut file, bytes)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // A temporary file is its owner's alone; a result is like any other new file.
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    file.persist(path)?;
-    Ok(())
+    package::put_file(path, |mut file| {
+        io::Write::write_all(&mut file, bytes)?;
+        Ok(file)
+    })
 }
 
 /// A folder that is filled under another name and then takes its own.
