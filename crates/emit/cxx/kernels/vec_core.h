@@ -221,6 +221,17 @@ template <class To, class T, int N> TT_INLINE vec<To, N> bitcast(vec<T, N> x) {
 
 template <class T, int N> TT_INLINE mask<sizeof(T), N> operator!=(vec<T, N> x, vec<T, N> y);
 
+// To 64-bit integers only AVX-512 converts more than one element at once. A call: inlined, the
+// lanes' moves would be most of a kernel that computes indices.
+template <int N, class To, class T> __attribute__((noinline, unused)) static void convert_each(const T *x, To *r) {
+  for (int i = 0; i < N; i++) r[i] = To(x[i]);
+}
+#if defined(__AVX512DQ__)
+template <class To, class T> constexpr bool converts_each = false;
+#else
+template <class To, class T> constexpr bool converts_each = is_float<T> && !is_float<To> && sizeof(To) == 8;
+#endif
+
 // Floating to integer is C++'s static_cast for values in range (truncation).
 // 8- and 16-bit targets go through int32_t, so that a value out of their range
 // wraps instead of being undefined. Anything to bool is x != 0 (NaN is true).
@@ -231,6 +242,14 @@ template <class To, class T, int N> TT_INLINE vec<To, N> convert(vec<T, N> x) {
     return x != splat<N, T>(T(0));
   } else if constexpr (is_float<T> && !is_float<To> && sizeof(To) < 4) {
     return convert<To>(convert<int32_t>(x));
+  } else if constexpr (converts_each<To, T> && (N > 2)) {
+    T each[N];
+    To converted[N];
+    vec<To, N> r;
+    __builtin_memcpy(each, &x, sizeof each);
+    convert_each<N>(each, converted);
+    __builtin_memcpy(&r, converted, sizeof r);
+    return r;
   } else if constexpr (!is_float<T> && !is_float<To> && sizeof(To) < sizeof(T) && !(narrows && vec<T, N>::leaf)) {
     auto h = halve(x);
     if constexpr (sizeof(To) * 2 == sizeof(T))

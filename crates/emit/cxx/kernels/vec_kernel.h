@@ -4,6 +4,7 @@
 #include "tintype_fault.h"
 #include "vec_core.h"
 #include "vec_mem.h"
+#include "vec_reduce.h"
 
 namespace tt {
 
@@ -14,6 +15,29 @@ TT_INLINE int64_t bound_index(int64_t index, int64_t size, tt_fault* fault) {
   if (__builtin_expect(place >= 0 && place < size, 1)) return place;
   tt_raise(fault, "index", index, -size, size);
   return 0;
+}
+
+// The same of many, those in lanes that are on; the others become 0.
+template <int N> __attribute__((cold, noinline, unused)) static void raise_index(const int64_t* index, const bool* bad, int64_t size, tt_fault* fault) {
+  for (int i = 0; i < N; i++)
+    if (bad[i]) return tt_raise(fault, "index", index[i], -size, size);
+}
+template <int N> TT_INLINE vec<int64_t, N> bound_index(vec<int64_t, N> index, int64_t size, tt_fault* fault, vec<bool, N> on) {
+  const vec<int64_t, N> zero = splat<N>(int64_t(0)), limit = splat<N>(size);
+  const vec<int64_t, N> place = select(index < zero, index + limit, index);
+  const auto inside = (place >= zero) & (place < limit);
+  const vec<bool, N> good = vec<bool, N>(inside) & on, bad = on & ~vec<bool, N>(inside);
+  if (__builtin_expect(any(bad), 0)) {
+    int64_t indices[N];
+    bool is_bad[N];
+    store(indices, index);
+    store(is_bad, bad);
+    raise_index<N>(indices, is_bad, size, fault);
+  }
+  return select(good, place, zero);
+}
+template <int N> TT_INLINE vec<int64_t, N> bound_index(vec<int64_t, N> index, int64_t size, tt_fault* fault) {
+  return bound_index(index, size, fault, splat<N>(true));
 }
 
 // The sum of many blocks' sums. It is kept in three parts, each the sum of 64 of the one before:

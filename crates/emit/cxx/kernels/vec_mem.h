@@ -239,12 +239,20 @@ template <class T, int N> TT_INLINE vec<loaded_t<T>, N> gather(const T *p, vec<i
 }
 
 // Lanes where the mask is false are not touched in memory and hold `fill`.
+// A call: branches for every lane would make large kernels of small ones.
+template <int N, class T> __attribute__((noinline, unused)) static void gather_on(const T *p, const int64_t *at, const uint8_t *on, T *e) {
+  for (int i = 0; i < N; i++)
+    if (on[i]) e[i] = p[at[i]];
+}
 template <class T, int N> TT_INLINE vec<loaded_t<T>, N> gather(const T *p, vec<int64_t, N> index, vec<bool, N> on, loaded_t<T> fill = loaded_t<T>()) {
   int64_t at[N];
   uint8_t b[N];
+  T e[N];
   store(at, index);
   store((bool *)b, on);
-  return load_lanes<N, T>([&](int i) { return p + at[i]; }, [&](int i) { return b[i] != 0; }, fill);
+  store(e, splat<N>(fill));
+  gather_on<N>(p, at, b, e);
+  return load<N>(e);
 }
 template <class T, int B, int N> TT_INLINE vec<loaded_t<T>, N> gather(const T *p, vec<int64_t, N> index, mask<B, N> on, loaded_t<T> fill = loaded_t<T>()) {
   return gather(p, index, vec<bool, N>(on), fill);

@@ -237,18 +237,13 @@ impl Printer<'_, '_> {
             };
             return self.define(value, &text, false);
         }
-        let array = self.unique("at");
-        self.code.line(format!("int64_t {array}[N] = {{}};"));
-        let on = match mask {
-            None => String::new(),
-            Some(it) => format!("if (tt::vec<bool, N>({})[lane]) ", it.vector()),
+        let mask = mask.map(|it| self.mask_text(&it));
+        let on = match (mask, self.is_full()) {
+            (Some(it), _) => format!(", {it}"),
+            (None, true) => String::new(),
+            (None, false) => ", tt::vec<bool, N>(on)".to_owned(),
         };
-        let count = if self.is_full() { "N" } else { "int(count)" };
-        let index = if x.lanes { format!("{}[lane]", x.name) } else { x.name };
-        self.code.line(format!(
-            "for (int lane = 0; lane < {count}; lane++) {on}{array}[lane] = {};",
-            check(&index)
-        ));
-        self.define(value, &format!("tt::load<N>({array})"), true);
+        let text = format!("tt::bound_index<N>({}, {size}, fault{on})", x.vector());
+        self.define(value, &text, true);
     }
 }

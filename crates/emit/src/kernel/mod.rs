@@ -467,9 +467,46 @@ impl<'a, 'c> Printer<'a, 'c> {
         self.define(value, &text, true);
     }
 
-    /// A vector of an index expression computed lane by lane; `dynamic` are the registers of
-    /// `d0`, `d1`, ….
+    /// A vector of an index expression; `dynamic` are the registers of `d0`, `d1`, ….
     fn per_lane(&mut self, expr: &Expr, dynamic: &[Reg]) -> String {
+        match self.weighted(expr, dynamic) {
+            Some(it) => it,
+            None => self.lane_by_lane(expr, dynamic),
+        }
+    }
+
+    /// The vector of an index expression that is a sum of multiples of what differs by lane.
+    fn weighted(&self, expr: &Expr, dynamic: &[Reg]) -> Option<String> {
+        let axis = self.lanes.as_ref().map_or("", |it| it.axis.as_str());
+        let named = |it: &str| {
+            let index = it.strip_prefix('d').and_then(|it| it.parse::<usize>().ok());
+            index.and_then(|it| dynamic.get(it)).map_or_else(|| it.to_owned(), |it| it.name.clone())
+        };
+        let by_lane = dynamic.iter().enumerate().filter(|it| it.1.lanes);
+        let mut vectors: Vec<(String, String)> =
+            by_lane.map(|(i, it)| (format!("d{i}"), it.name.clone())).collect();
+        vectors.push((axis.to_owned(), format!("tt::iota<N>(int64_t({axis}))")));
+        let mut rest = expr.clone();
+        let mut text = String::new();
+        for (name, vector) in &vectors {
+            if !rest.mentions(name) {
+                continue;
+            }
+            let (step, other) = rest.linear_in(name)?;
+            if vectors.iter().any(|it| step.mentions(&it.0)) {
+                return None;
+            }
+            let step = sym::to_cpp(&step, &self.facts, &named);
+            text += &match step.as_str() {
+                "1" => format!("{vector} + "),
+                step => format!("{vector} * tt::splat<N>(int64_t({step})) + "),
+            };
+            rest = other;
+        }
+        Some(format!("{text}tt::splat<N>(int64_t({}))", sym::to_cpp(&rest, &self.facts, &named)))
+    }
+
+    fn lane_by_lane(&mut self, expr: &Expr, dynamic: &[Reg]) -> String {
         let at = self.unique("at");
         let axis = self.lanes.as_ref().map_or(String::new(), |it| it.axis.clone());
         self.code.line(format!("int64_t {at}[N];"));
