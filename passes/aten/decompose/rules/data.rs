@@ -99,79 +99,6 @@ fn masked_scatter(cx: &mut Cx<'_, '_>) -> Values {
     Ok(vec![cx.reshape(res, &shape)?])
 }
 
-/// Runs of equal elements of a vector: their first places, the run of each element, and sizes.
-struct Runs {
-    first: ValueId,
-    run: ValueId,
-    sizes: ValueId,
-}
-
-fn runs(cx: &mut Cx<'_, '_>, x: ValueId, count: &Expr) -> Result<Runs> {
-    let total = cx.dim_size(x, 0);
-    let less = cx.simple(&(total.clone() - Expr::int(1)));
-    let next = cx.slice(x, 0, Expr::int(1), less.clone(), 1)?;
-    let here = cx.slice(x, 0, Expr::int(0), less, 1)?;
-    let changes = cx.zip(ScalarFn::Ne, next, here)?;
-    let first = cx.full(Number::Bool(true), &[Expr::int(1)], DType::Bool)?;
-    let begins = cx.concat(&[first, changes], 0)?;
-    let first = nonzero_columns(cx, begins, count)?[0];
-    let ones = cx.cast(begins, DType::I64)?;
-    let run = cx.scan("sum", ones, 0)?;
-    let run = cx.with_number(ScalarFn::Sub, run, int(1))?;
-    let end = cx.full(Number::Int(total), &[Expr::int(1)], DType::I64)?;
-    let rest = cx.simple(&(count.clone() - Expr::int(1)));
-    let later = cx.slice(first, 0, Expr::int(1), rest, 1)?;
-    let ends = cx.concat(&[later, end], 0)?;
-    let ends = cx.expand(ends, std::slice::from_ref(count))?;
-    let sizes = cx.zip(ScalarFn::Sub, ends, first)?;
-    Ok(Runs { first, run, sizes })
-}
-
-/// A result that was not asked for is empty.
-fn asked(cx: &mut Cx<'_, '_>, index: usize, wanted: bool, value: ValueId) -> Result<ValueId> {
-    let Ok(ty) = cx.out(index).cloned() else { return Ok(value) };
-    match wanted {
-        true => cx.reshape(value, &ty.shape),
-        false => cx.full(int(0), &ty.shape, ty.dtype),
-    }
-}
-
-/// Elements that differ from the one before, of the whole tensor in order.
-fn unique(cx: &mut Cx<'_, '_>, sorted: bool) -> Values {
-    let x = cx.x("self")?;
-    if cx.has("dim") && !cx.is_none("dim")? {
-        return Err(cx.error("unique slices along a dimension"));
-    }
-    let count = cx.out_shape()?[0].clone();
-    let total = cx.ty(x)?.numel();
-    let flat = cx.reshape(x, std::slice::from_ref(&total))?;
-    let (line, order) = match sorted {
-        true => {
-            let (line, order) = cx.sort(flat, 0, false)?;
-            (line, Some(order))
-        }
-        false => (flat, None),
-    };
-    let it = runs(cx, line, &count)?;
-    let mut res = vec![cx.index(line, &[it.first], &[0], 0)?];
-    let inverse = match order {
-        Some(order) => {
-            let zeros = cx.full_like(it.run, int(0))?;
-            cx.scatter(zeros, order, it.run, 0, "set")?
-        }
-        None => it.run,
-    };
-    if cx.has("return_inverse") {
-        let wanted = cx.flag("return_inverse")?;
-        res.push(asked(cx, 1, wanted, inverse)?);
-    }
-    if cx.has("return_counts") {
-        let wanted = cx.flag("return_counts")?;
-        res.push(asked(cx, 2, wanted, it.sizes)?);
-    }
-    Ok(res)
-}
-
 /// How often to take each element: the indices that does.
 fn repeated_indices(cx: &mut Cx<'_, '_>, repeats: ValueId, count: &Expr) -> Result<ValueId> {
     let repeats = cx.cast(repeats, DType::I64)?;
@@ -254,8 +181,6 @@ rules! {
     "where" => |cx| nonzero_numpy(cx, "condition"),
     "masked_select" => masked_select,
     "masked_scatter" => masked_scatter,
-    "unique_consecutive" => |cx| unique(cx, false),
-    "_unique" | "_unique2" => |cx| unique(cx, true),
     "repeat_interleave.Tensor" => repeat_interleave_tensor,
     "repeat_interleave.self_Tensor" => repeat_interleave_self,
     "bincount" => bincount,

@@ -234,6 +234,11 @@ fn index_fill(cx: &mut Cx<'_, '_>) -> Values {
 fn gather(cx: &mut Cx<'_, '_>) -> Values {
     let (x, index) = (cx.x("self")?, cx.x("index")?);
     let shape = cx.out_shape()?;
+    if shape.iter().any(|it| cx.equal(it, &Expr::int(0))) {
+        // Of indices that are none, nothing is asked, not even as many dimensions.
+        let dtype = cx.dtype_of(x);
+        return Ok(vec![cx.full(int(0), &shape, dtype)?]);
+    }
     let (x, index) = (one_dim(cx, x)?, one_dim(cx, index)?);
     let dim = cx.dim("dim", cx.rank(x))?;
     let res = cx.gather(x, index, dim)?;

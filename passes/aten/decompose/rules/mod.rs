@@ -31,6 +31,7 @@ mod segment;
 mod sort;
 mod special;
 mod unary;
+mod unique;
 mod upsample;
 mod view;
 mod vision;
@@ -83,6 +84,7 @@ const FAMILIES: &[&[Rule]] = &[
     sort::RULES,
     special::RULES,
     unary::RULES,
+    unique::RULES,
     upsample::RULES,
     view::RULES,
     vision::RULES,

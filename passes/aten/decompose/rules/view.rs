@@ -20,8 +20,8 @@ fn identity(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 /// A conversion to the dtype on record; what else was asked for is about memory.
-fn converted(cx: &mut Cx<'_, '_>) -> Values {
-    let x = cx.x("self")?;
+fn converted(cx: &mut Cx<'_, '_>, name: &str) -> Values {
+    let x = cx.x(name)?;
     let dtype = cx.out(0)?.dtype;
     Ok(vec![cx.cast(x, dtype)?])
 }
@@ -434,7 +434,10 @@ rules! {
     "view.dtype" => view_dtype,
     "alias" | "detach" | "lift_fresh" | "lift_fresh_copy" | "clone" | "contiguous" | "lift"
         | "resolve_conj" | "resolve_neg" | "alias_copy" | "detach_copy" => identity,
-    "to.dtype" | "to.dtype_layout" | "to.device" | "to.other" | "_to_copy" | "type_as" => converted,
+    "to.dtype" | "to.dtype_layout" | "to.device" | "to.other" | "_to_copy" | "type_as" => |cx| {
+        converted(cx, "self")
+    },
+    "prims.convert_element_type" => |cx| converted(cx, "a"),
     "copy" => copy,
     "permute" | "permute_copy" => permute,
     "transpose.int" | "transpose_copy.int" => |cx| transpose(cx, "dim0", "dim1"),
