@@ -33,8 +33,8 @@ pub(crate) fn number_dtype(number: &Number) -> DType {
 /// The complex dtype whose parts have the dtype.
 pub(crate) fn to_complex(dtype: DType) -> DType {
     match dtype {
-        DType::F64 | DType::C128 => DType::C128,
-        _ => DType::C64,
+        it if it.is_complex() => it,
+        it => it.of_parts().unwrap_or(DType::C64),
     }
 }
 
@@ -43,10 +43,7 @@ pub(crate) fn promote_types(a: DType, b: DType) -> DType {
     let (low, high) = if a.kind() <= b.kind() { (a, b) } else { (b, a) };
     match (low.kind(), high.kind()) {
         _ if low == high => high,
-        (DTypeKind::Float, DTypeKind::Complex) => match low {
-            DType::F64 => DType::C128,
-            _ => high,
-        },
+        (DTypeKind::Float, DTypeKind::Complex) => wider(high, to_complex(low)),
         (low_kind, high_kind) if low_kind != high_kind => match (low_kind, high_kind) {
             // A signed type that is wide enough for the unsigned one.
             (DTypeKind::Unsigned, DTypeKind::Signed) => match low {
@@ -152,6 +149,9 @@ mod tests {
             (DType::Bool, DType::U8, DType::U8),
             (DType::C64, DType::F64, DType::C128),
             (DType::I64, DType::C64, DType::C64),
+            (DType::F16, DType::C32, DType::C32),
+            (DType::BF16, DType::C32, DType::C64),
+            (DType::F32, DType::C32, DType::C64),
         ] {
             assert_eq!(promote_types(a, b), want, "{a} {b}");
             assert_eq!(promote_types(b, a), want, "{b} {a}");

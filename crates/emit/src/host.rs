@@ -88,7 +88,7 @@ pub fn print_host(
     }
     code.line("#include <omp.h>");
     code.line("");
-    code.line("namespace tt { struct bf16; struct f16; struct c64; struct c128; }");
+    code.line("namespace tt { struct bf16; struct f16; struct c32; struct c64; struct c128; }");
     code.line("");
     code.line(sym::CPP_PRELUDE.trim_end());
     code.line("");

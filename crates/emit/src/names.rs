@@ -68,6 +68,7 @@ pub fn memory_type(dtype: DType) -> &'static str {
         DType::BF16 => "tt::bf16",
         DType::F32 => "float",
         DType::F64 => "double",
+        DType::C32 => "tt::c32",
         DType::C64 => "tt::c64",
         DType::C128 => "tt::c128",
     }
@@ -97,6 +98,7 @@ pub fn dtype_number(dtype: DType) -> &'static str {
         DType::BF16 => "TT_BF16",
         DType::F32 => "TT_F32",
         DType::F64 => "TT_F64",
+        DType::C32 => "TT_C32",
         DType::C64 => "TT_C64",
         DType::C128 => "TT_C128",
     }
@@ -152,7 +154,7 @@ pub fn number(value: &Number, dtype: DType, size: &dyn Fn(&sym::Expr) -> String)
             format!("{ty}({})", int(elem.to_i64()))
         }
         (Number::Complex(re, im), _) => {
-            let part = if dtype == DType::C128 { DType::F64 } else { DType::F32 };
+            let part = dtype.part().unwrap_or(dtype);
             format!("{ty}{{{}, {}}}", float(*re, part), float(*im, part))
         }
     }

@@ -19,6 +19,7 @@ pub enum DType {
     BF16,
     F32,
     F64,
+    C32,
     C64,
     C128,
 }
@@ -50,6 +51,7 @@ impl DType {
         DType::BF16,
         DType::F32,
         DType::F64,
+        DType::C32,
         DType::C64,
         DType::C128,
     ];
@@ -70,6 +72,7 @@ impl DType {
             DType::BF16 => "bf16",
             DType::F32 => "f32",
             DType::F64 => "f64",
+            DType::C32 => "c32",
             DType::C64 => "c64",
             DType::C128 => "c128",
         }
@@ -85,7 +88,7 @@ impl DType {
         match self {
             DType::Bool | DType::U8 | DType::I8 => 1,
             DType::I16 | DType::U16 | DType::F16 | DType::BF16 => 2,
-            DType::I32 | DType::U32 | DType::F32 => 4,
+            DType::I32 | DType::U32 | DType::F32 | DType::C32 => 4,
             DType::I64 | DType::U64 | DType::F64 | DType::C64 => 8,
             DType::C128 => 16,
         }
@@ -98,7 +101,7 @@ impl DType {
             DType::U8 | DType::U16 | DType::U32 | DType::U64 => DTypeKind::Unsigned,
             DType::I8 | DType::I16 | DType::I32 | DType::I64 => DTypeKind::Signed,
             DType::F16 | DType::BF16 | DType::F32 | DType::F64 => DTypeKind::Float,
-            DType::C64 | DType::C128 => DTypeKind::Complex,
+            DType::C32 | DType::C64 | DType::C128 => DTypeKind::Complex,
         }
     }
 
@@ -110,6 +113,26 @@ impl DType {
     /// Whether it is complex.
     pub const fn is_complex(self) -> bool {
         matches!(self.kind(), DTypeKind::Complex)
+    }
+
+    /// The dtype of the parts of a complex dtype.
+    pub const fn part(self) -> Option<DType> {
+        match self {
+            DType::C32 => Some(DType::F16),
+            DType::C64 => Some(DType::F32),
+            DType::C128 => Some(DType::F64),
+            _ => None,
+        }
+    }
+
+    /// The complex dtype whose parts have this one.
+    pub const fn of_parts(self) -> Option<DType> {
+        match self {
+            DType::F16 => Some(DType::C32),
+            DType::F32 => Some(DType::C64),
+            DType::F64 => Some(DType::C128),
+            _ => None,
+        }
     }
 
     /// Whether it is an integer; bool is not one.

@@ -203,8 +203,7 @@ impl ScalarFn {
         }
         Ok(match (self.rule(), dtype) {
             (ResultRule::Bool, _) => DType::Bool,
-            (ResultRule::Real, DType::C64) => DType::F32,
-            (ResultRule::Real, DType::C128) => DType::F64,
+            (ResultRule::Real, _) => dtype.part().unwrap_or(dtype),
             _ => dtype,
         })
     }

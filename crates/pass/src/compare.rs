@@ -39,7 +39,7 @@ fn same_float(a: f64, b: f64, allowed: Option<f64>) -> bool {
 /// The distance from 1 to the next number.
 fn epsilon(dtype: DType) -> f64 {
     match dtype {
-        DType::F16 => 2.0_f64.powi(-10),
+        DType::F16 | DType::C32 => 2.0_f64.powi(-10),
         DType::BF16 => 2.0_f64.powi(-7),
         DType::F32 | DType::C64 => f64::from(f32::EPSILON),
         _ => f64::EPSILON,

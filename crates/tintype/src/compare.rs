@@ -22,7 +22,7 @@ impl Tolerance {
         let usual = match dtype {
             DType::F64 | DType::C128 => 1e-7,
             DType::F32 | DType::C64 => 1e-4,
-            DType::F16 => 5e-3,
+            DType::F16 | DType::C32 => 5e-3,
             DType::BF16 => 3e-2,
             _ => return (0.0, 0.0),
         };

@@ -20,6 +20,7 @@ const DTYPES: &[(DType, ir::DType)] = &[
     (DType::BF16, ir::DType::BF16),
     (DType::F32, ir::DType::F32),
     (DType::F64, ir::DType::F64),
+    (DType::C32, ir::DType::C32),
     (DType::C64, ir::DType::C64),
     (DType::C128, ir::DType::C128),
 ];

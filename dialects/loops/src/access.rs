@@ -57,11 +57,7 @@ pub fn lane_access(offset: &Expr, axis: &str, facts: &Facts) -> Lane {
 
 /// The dtype of a complex dtype's parts; of others it is the dtype itself.
 pub fn part_dtype(dtype: DType) -> DType {
-    match dtype {
-        DType::C64 => DType::F32,
-        DType::C128 => DType::F64,
-        it => it,
-    }
+    dtype.part().unwrap_or(dtype)
 }
 
 /// The memory of a complex tensor as kernels see it: its parts are a last dimension of 2.

@@ -552,10 +552,8 @@ pub(crate) fn complex(view: View<'_>) -> Types {
     let parts: Vec<TensorType> =
         operands.by_ref().map(|it| plain(view, it)).collect::<Result<Vec<_>>>()?;
     let (re, im) = (&parts[0], &parts[1]);
-    let dtype = match re.dtype {
-        DType::F32 => DType::C64,
-        DType::F64 => DType::C128,
-        it => return Err(view.error(format!("no complex dtype has parts of {it}"))),
+    let Some(dtype) = re.dtype.of_parts() else {
+        return Err(view.error(format!("no complex dtype has parts of {}", re.dtype)));
     };
     if re.dtype != im.dtype || !same_shape(&re.shape, &im.shape, view.facts) {
         return Err(view.error(format!("parts {re} and {im} differ")));
@@ -565,10 +563,8 @@ pub(crate) fn complex(view: View<'_>) -> Types {
 
 pub(crate) fn part(view: View<'_>) -> Types {
     let x = plain(view, view.op.args[0].values().next().expect("the operand is given"))?;
-    let dtype = match x.dtype {
-        DType::C64 => DType::F32,
-        DType::C128 => DType::F64,
-        it => return Err(view.error(format!("{it} has no parts"))),
+    let Some(dtype) = x.dtype.part() else {
+        return Err(view.error(format!("{} has no parts", x.dtype)));
     };
     one(dtype, x.shape.to_vec())
 }

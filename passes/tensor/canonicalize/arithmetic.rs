@@ -40,7 +40,7 @@ fn is_lossless(from: DType, to: DType) -> bool {
     // Bits of an integer's value, and of a float's significand.
     let int_bits = |it: DType| 8 * it.size() as u32 - u32::from(it.kind() == Signed);
     let significand = |it: DType| match it {
-        DType::F16 => 11,
+        DType::F16 | DType::C32 => 11,
         DType::BF16 => 8,
         DType::F32 | DType::C64 => 24,
         _ => 53,
@@ -55,7 +55,7 @@ fn is_lossless(from: DType, to: DType) -> bool {
             (from, to),
             (DType::F16 | DType::BF16, DType::F32 | DType::F64) | (DType::F32, DType::F64)
         ),
-        (Complex, Complex) => from == DType::C64,
+        (Complex, Complex) => from.size() <= to.size(),
         _ => false,
     }
 }

@@ -27,10 +27,10 @@ pub(super) fn dtype(it: ScalarType) -> Option<DType> {
         ScalarType::BF16 => DType::BF16,
         ScalarType::F32 => DType::F32,
         ScalarType::F64 => DType::F64,
+        ScalarType::C32 => DType::C32,
         ScalarType::C64 => DType::C64,
         ScalarType::C128 => DType::C128,
-        ScalarType::C32
-        | ScalarType::F8E4M3FN
+        ScalarType::F8E4M3FN
         | ScalarType::F8E5M2
         | ScalarType::F8E4M3FNUZ
         | ScalarType::F8E5M2FNUZ

@@ -63,6 +63,10 @@ pub fn load(dtype: DType, bytes: &[u8], i: usize) -> Elem {
         DType::BF16 => Elem::Float(bf16::from_le_bytes(at(bytes, i)).to_f64()),
         DType::F32 => Elem::Float(f32::from_le_bytes(at(bytes, i)).into()),
         DType::F64 => Elem::Float(f64::from_le_bytes(at(bytes, i))),
+        DType::C32 => Elem::Complex(
+            f16::from_le_bytes(at(bytes, 2 * i)).to_f64(),
+            f16::from_le_bytes(at(bytes, 2 * i + 1)).to_f64(),
+        ),
         DType::C64 => Elem::Complex(
             f32::from_le_bytes(at(bytes, 2 * i)).into(),
             f32::from_le_bytes(at(bytes, 2 * i + 1)).into(),
@@ -85,6 +89,10 @@ pub fn store(dtype: DType, elem: Elem, out: &mut Vec<u8>) {
         (DType::F16, it) => out.extend(f16::from_f32(it.to_f64() as f32).to_le_bytes()),
         (DType::BF16, it) => out.extend(bf16::from_f32(it.to_f64() as f32).to_le_bytes()),
         (DType::F32, it) => out.extend((it.to_f64() as f32).to_le_bytes()),
+        (DType::C32, Elem::Complex(re, im)) => {
+            out.extend(f16::from_f32(re as f32).to_le_bytes());
+            out.extend(f16::from_f32(im as f32).to_le_bytes());
+        }
         (DType::C64, Elem::Complex(re, im)) => {
             out.extend((re as f32).to_le_bytes());
             out.extend((im as f32).to_le_bytes());
@@ -144,10 +152,7 @@ pub fn cast(dtype: DType, elem: Elem) -> Elem {
                 Elem::Complex(re, im) => (re, im),
                 it => (it.to_f64(), 0.0),
             };
-            match dtype {
-                DType::C64 => Elem::Complex((re as f32).into(), (im as f32).into()),
-                _ => Elem::Complex(re, im),
-            }
+            Elem::Complex(round(dtype, re), round(dtype, im))
         }
     }
 }
@@ -155,7 +160,7 @@ pub fn cast(dtype: DType, elem: Elem) -> Elem {
 /// A float rounded to what `dtype` holds.
 pub(crate) fn round(dtype: DType, it: f64) -> f64 {
     match dtype {
-        DType::F16 => f16::from_f32(it as f32).to_f64(),
+        DType::F16 | DType::C32 => f16::from_f32(it as f32).to_f64(),
         DType::BF16 => bf16::from_f32(it as f32).to_f64(),
         DType::F32 | DType::C64 => f64::from(it as f32),
         _ => it,

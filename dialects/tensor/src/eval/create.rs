@@ -124,10 +124,8 @@ fn interleave(a: &HostTensor, b: &HostTensor) -> Vec<u8> {
 
 pub(crate) fn complex(cx: &EvalCx<'_>) -> Eval {
     let (re, im) = (tensor(cx, 0)?, tensor(cx, 1)?);
-    let dtype = match re.dtype {
-        DType::F32 => DType::C64,
-        DType::F64 => DType::C128,
-        it => return Err(error(format!("no complex dtype has parts of {it}"))),
+    let Some(dtype) = re.dtype.of_parts() else {
+        return Err(error(format!("no complex dtype has parts of {}", re.dtype)));
     };
     if (re.dtype, &re.shape) != (im.dtype, &im.shape) {
         return Err(error(format!("parts of shapes {:?} and {:?}", re.shape, im.shape)));
@@ -137,10 +135,8 @@ pub(crate) fn complex(cx: &EvalCx<'_>) -> Eval {
 
 fn part(cx: &EvalCx<'_>, which: usize) -> Eval {
     let x = tensor(cx, 0)?;
-    let dtype = match x.dtype {
-        DType::C64 => DType::F32,
-        DType::C128 => DType::F64,
-        it => return Err(error(format!("{it} has no parts"))),
+    let Some(dtype) = x.dtype.part() else {
+        return Err(error(format!("{} has no parts", x.dtype)));
     };
     let parts = x.bytes.chunks_exact(dtype.size()).skip(which).step_by(2);
     let bytes: Vec<u8> = parts.flatten().copied().collect();

@@ -20,13 +20,19 @@ type Values = Result<Vec<ValueId>>;
 
 /// All, their mean or their sum, as `reduction` says.
 fn reduced(cx: &mut Cx<'_, '_>, loss: ValueId, dtype: DType) -> Values {
-    let dims: Vec<usize> = (0..cx.rank(loss)).collect();
-    let res = match cx.int("reduction")? {
-        1 => mean_of(cx, loss, &dims, false)?,
-        2 => cx.reduce("sum", loss, &dims, false)?,
-        _ => loss,
-    };
+    let reduction = cx.int("reduction")?;
+    let res = reduced_by(cx, loss, reduction)?;
     Ok(vec![cx.cast(res, dtype)?])
+}
+
+/// All (0), their mean (1) or their sum (2).
+fn reduced_by(cx: &mut Cx<'_, '_>, loss: ValueId, reduction: i64) -> Result<ValueId> {
+    let dims: Vec<usize> = (0..cx.rank(loss)).collect();
+    match reduction {
+        1 => mean_of(cx, loss, &dims, false),
+        2 => cx.reduce("sum", loss, &dims, false),
+        _ => Ok(loss),
+    }
 }
 
 /// A loss of each pair of elements.
@@ -478,21 +484,34 @@ fn class_weights(cx: &mut Cx<'_, '_>, log: ValueId) -> Result<Option<ValueId>> {
 }
 
 fn cross_entropy(cx: &mut Cx<'_, '_>) -> Values {
-    let (x, target) = (cx.x("self")?, cx.x("target")?);
-    let (dtype, smoothing) = (cx.dtype_of(x), cx.float("label_smoothing")?);
-    let reduction = cx.int("reduction")?;
+    let x = cx.x("self")?;
+    let (dtype, reduction) = (cx.dtype_of(x), cx.int("reduction")?);
+    let smoothing = cx.float("label_smoothing")?;
     let wide = cx.widened(x)?;
-    let dim = class_dim(cx, x);
-    let log = log_softmax_of(cx, wide, dim)?;
+    let res = cross_entropy_of(cx, wide, reduction, smoothing)?;
+    Ok(vec![cx.cast(res, dtype)?])
+}
+
+/// Of logits in the dtype of the computation; the target and the classes' weights are the
+/// operator's.
+fn cross_entropy_of(
+    cx: &mut Cx<'_, '_>,
+    logits: ValueId,
+    reduction: i64,
+    smoothing: f64,
+) -> Result<ValueId> {
+    let target = cx.x("target")?;
+    let dim = class_dim(cx, logits);
+    let log = log_softmax_of(cx, logits, dim)?;
     if cx.dtype_of(target).is_float() {
         let loss = cross_entropy_of_probabilities(cx, log, smoothing)?;
-        return reduced(cx, loss, dtype);
+        return reduced_by(cx, loss, reduction);
     }
     let nll = nll_of(cx, log, reduction)?;
     if smoothing == 0.0 {
-        return Ok(vec![cx.cast(nll.loss, dtype)?]);
+        return Ok(nll.loss);
     }
-    let classes = cx.dim_size(x, dim);
+    let classes = cx.dim_size(logits, dim);
     let count = classes.as_int().ok_or_else(|| cx.error("an unknown number of classes"))?;
     let mut all = log;
     if let Some(weight) = class_weights(cx, log)? {
@@ -515,8 +534,36 @@ fn cross_entropy(cx: &mut Cx<'_, '_>) -> Values {
     };
     let first = cx.with_number(ScalarFn::Mul, nll.loss, float(1.0 - smoothing))?;
     let second = cx.with_number(ScalarFn::Mul, smooth, float(smoothing / count as f64))?;
-    let res = cx.zip(ScalarFn::Add, first, second)?;
-    Ok(vec![cx.cast(res, dtype)?])
+    cx.zip(ScalarFn::Add, first, second)
+}
+
+/// The cross entropy of a linear layer's result. Eager goes through the batch in chunks, to keep
+/// the memory of logits small; its values are those of the whole. The gradients that it computes at
+/// the same time are left out where nothing asks for them.
+fn linear_cross_entropy(cx: &mut Cx<'_, '_>) -> Values {
+    for name in ["compute_input_grad", "compute_linear_weight_grad", "compute_linear_bias_grad"] {
+        if cx.has(name) && cx.flag(name)? {
+            return Err(cx.error("gradients that are computed with the loss"));
+        }
+    }
+    let (x, weight, bias) = (cx.x("input")?, cx.x("linear_weight")?, cx.opt("linear_bias")?);
+    let dtype = cx.dtype_of(x);
+    let logits = super::matmul::linear_of(cx, x, weight, bias)?;
+    let (reduction, smoothing) = match cx.has("reduction") {
+        false => (0, 0.0),
+        true => match cx.text("reduction")?.as_str() {
+            "mean" => (1, cx.float("label_smoothing")?),
+            "sum" => (2, cx.float("label_smoothing")?),
+            it => return Err(cx.error(format!("the reduction `{it}`"))),
+        },
+    };
+    let loss = cross_entropy_of(cx, logits, reduction, smoothing)?;
+    let mut res = vec![cx.cast(loss, dtype)?];
+    for i in 1..cx.results() {
+        let ty = cx.out(i)?.clone();
+        res.push(cx.full(int(0), &ty.shape, ty.dtype)?);
+    }
+    Ok(res)
 }
 
 fn pairwise_distance(cx: &mut Cx<'_, '_>) -> Values {
@@ -549,6 +596,8 @@ fn cosine_similarity(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 rules! {
+    "torch_nn._linear_cross_entropy_batch_chunked"
+        | "torch_nn._linear_cross_entropy_batch_chunked_no_reduction" => linear_cross_entropy,
     "multilabel_margin_loss" | "multilabel_margin_loss_forward" => multilabel_margin,
     "mse_loss" => mse,
     "l1_loss" => l1,

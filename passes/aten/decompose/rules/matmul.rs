@@ -48,17 +48,28 @@ fn product(cx: &mut Cx<'_, '_>, a: &str, b: &str) -> Values {
 /// `x` times the transposed weight; the weight may be a vector. The bias is added before the one
 /// rounding of half types.
 fn linear(cx: &mut Cx<'_, '_>) -> Values {
-    let (x, weight) = (cx.x("input")?, cx.x("weight")?);
+    let (x, weight, bias) = (cx.x("input")?, cx.x("weight")?, cx.opt("bias")?);
     let dtype = cx.dtype_of(x);
+    let res = linear_of(cx, x, weight, bias)?;
+    Ok(vec![cx.cast(res, dtype)?])
+}
+
+/// `x weightᵀ + bias` in the dtype of the computation.
+pub(super) fn linear_of(
+    cx: &mut Cx<'_, '_>,
+    x: ValueId,
+    weight: ValueId,
+    bias: Option<ValueId>,
+) -> Result<ValueId> {
     let (x, weight) = (cx.widened(x)?, cx.widened(weight)?);
     let last = cx.rank(x).saturating_sub(1);
     let summed = cx.rank(weight).saturating_sub(1);
     let mut res = cx.contract(x, weight, (&[], &[]), (&[last], &[summed]))?;
-    if let Some(bias) = cx.opt("bias")? {
+    if let Some(bias) = bias {
         let bias = cx.widened(bias)?;
         res = cx.zip(ScalarFn::Add, res, bias)?;
     }
-    Ok(vec![cx.cast(res, dtype)?])
+    Ok(res)
 }
 
 /// `beta * self + alpha * product` in `dtype`; with `beta` 0 nothing of `self` shows. Half types

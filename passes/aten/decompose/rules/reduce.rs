@@ -324,7 +324,11 @@ fn matrix_norm_of(
     let size = cx.map(ScalarFn::Abs, x)?;
     let sums = cx.reduce("sum", size, &[summed], true)?;
     let kind = if 0.0 < order { "max" } else { "min" };
-    let res = cx.reduce(kind, sums, &[other], true)?;
+    let mut res = cx.reduce(kind, sums, &[other], true)?;
+    if kind == "max" {
+        // The sums are not negative, and of a matrix without elements there may be none.
+        res = cx.with_number(ScalarFn::Max, res, int(0))?;
+    }
     if keep {
         return Ok(res);
     }

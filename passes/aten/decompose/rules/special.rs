@@ -8,6 +8,7 @@ mod airy;
 mod bessel;
 mod gamma;
 mod orthogonal;
+mod waves;
 
 use ir::{DType, Number, Result, ValueId, scalar::ScalarFn as F};
 
@@ -438,10 +439,10 @@ rules! {
     "special_modified_bessel_k1" => |cx| real(cx, bessel::k1),
     "special_scaled_modified_bessel_k0" => |cx| real(cx, bessel::k0e),
     "special_scaled_modified_bessel_k1" => |cx| real(cx, bessel::k1e),
-    "special_bessel_j0" => |cx| real(cx, bessel::j0),
-    "special_bessel_j1" => |cx| real(cx, bessel::j1),
-    "special_bessel_y0" => |cx| real(cx, bessel::y0),
-    "special_bessel_y1" => |cx| real(cx, bessel::y1),
+    "special_bessel_j0" => |cx| real(cx, waves::j0),
+    "special_bessel_j1" => |cx| real(cx, waves::j1),
+    "special_bessel_y0" => |cx| real(cx, waves::y0),
+    "special_bessel_y1" => |cx| real(cx, waves::y1),
     "special_spherical_bessel_j0" => |cx| real(cx, bessel::spherical_j0),
     "special_chebyshev_polynomial_t" | "special_chebyshev_polynomial_t.x_scalar"
         | "special_chebyshev_polynomial_t.n_scalar" => |cx| orthogonal::chebyshev(cx, 't', false),

@@ -434,7 +434,8 @@ rules! {
     "view.dtype" => view_dtype,
     "alias" | "detach" | "lift_fresh" | "lift_fresh_copy" | "clone" | "contiguous" | "lift"
         | "resolve_conj" | "resolve_neg" | "alias_copy" | "detach_copy" => identity,
-    "to.dtype" | "to.dtype_layout" | "to.device" | "to.other" | "_to_copy" | "type_as" => |cx| {
+    "to.dtype" | "to.dtype_layout" | "to.device" | "to.other" | "_to_copy" | "type_as"
+        | "chalf" => |cx| {
         converted(cx, "self")
     },
     "prims.convert_element_type" => |cx| converted(cx, "a"),

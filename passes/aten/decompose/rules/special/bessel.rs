@@ -1,8 +1,7 @@
-//! Bessel functions of orders 0 and 1, in double precision.
+//! Modified Bessel functions of orders 0 and 1, in double precision, and the spherical one.
 //!
-//! Near: sums that converge for every argument. `J` and `Y` are means over a circle, which the
-//! trapezoidal rule gives to all digits once there are more points than waves; `I` is a series of
-//! positive terms; `K` is an integral along the real line, again by the trapezoidal rule.
+//! Near: sums that converge for every argument. `I` is a series of positive terms; `K` is an
+//! integral along the real line, by the trapezoidal rule.
 //! Far: Hankel's asymptotic series.
 
 use ir::{Result, ValueId, scalar::ScalarFn as F};
@@ -17,8 +16,6 @@ const PI: f64 = std::f64::consts::PI;
 const GAMMA: f64 = 0.577_215_664_901_532_9;
 /// From here on the asymptotic series are exact.
 const FAR: f64 = 25.0;
-/// Points on the circle: more than twice the waves that an argument of `FAR` has.
-const POINTS: usize = 144;
 
 /// The coefficients of Hankel's series in `1 / x`, for order `n`, without signs.
 fn hankel(n: u32, terms: usize) -> Vec<f64> {
@@ -172,135 +169,6 @@ pub(super) fn k0(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
 pub(super) fn k1(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
     let scaled = scaled_k(cx, x, 1)?;
     damped(cx, x, scaled)
-}
-
-/// The mean over the circle of `weight(θ) wave(x sin θ)`, of which a quarter says all.
-fn mean(cx: &mut Cx<'_, '_>, x: ValueId, wave: F, weight: impl Fn(f64) -> f64) -> Value {
-    let mut sum = cx.full_like(x, int(0))?;
-    let quarter = POINTS / 4;
-    for k in 0..quarter {
-        // Points between the axes, so that each stands for four.
-        let angle = 2.0 * PI * (k as f64 + 0.5) / POINTS as f64;
-        let phase = number(cx, F::Mul, x, angle.sin())?;
-        let value = cx.map(wave, phase)?;
-        let term = number(cx, F::Mul, value, weight(angle) / quarter as f64)?;
-        sum = cx.zip(F::Add, sum, term)?;
-    }
-    Ok(sum)
-}
-
-/// `sqrt(2 / (π x))` times the waves of Hankel's series: `J_n`, or `Y_n` if `second`.
-fn far_wave(cx: &mut Cx<'_, '_>, x: ValueId, n: u32, second: bool) -> Value {
-    let terms = hankel(n, 24);
-    let signed = |start: usize| -> Vec<f64> {
-        let every = terms.iter().skip(start).step_by(2).enumerate();
-        every.map(|(k, it)| if k % 2 == 1 { -it } else { *it }).collect()
-    };
-    let step = cx.map(F::Reciprocal, x)?;
-    let square = cx.zip(F::Mul, step, step)?;
-    let p = polynomial(cx, square, &signed(0))?;
-    let q = polynomial(cx, square, &signed(1))?;
-    let q = cx.zip(F::Mul, q, step)?;
-    let (cos, sin) = (cx.map(F::Cos, x)?, cx.map(F::Sin, x)?);
-    // cos and sin of x - π/4 - n π/2, times the root of 2.
-    let (sum, difference) = (cx.zip(F::Add, cos, sin)?, cx.zip(F::Sub, sin, cos)?);
-    let (cos, sin) = match n {
-        0 => (sum, difference),
-        _ => (difference, cx.map(F::Neg, sum)?),
-    };
-    let (a, b) = if second { (sin, cos) } else { (cos, sin) };
-    let (pa, qb) = (cx.zip(F::Mul, p, a)?, cx.zip(F::Mul, q, b)?);
-    let wave = cx.zip(if second { F::Add } else { F::Sub }, pa, qb)?;
-    let turn = number(cx, F::Mul, x, PI)?;
-    let root = cx.map(F::Sqrt, turn)?;
-    cx.zip(F::Div, wave, root)
-}
-
-pub(super) fn j0(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
-    let size = cx.map(F::Abs, x)?;
-    let near = mean(cx, size, F::Cos, |_| 1.0)?;
-    let far = far_wave(cx, size, 0, false)?;
-    let is_far = number(cx, F::Gt, size, FAR)?;
-    cx.select(is_far, far, near)
-}
-
-pub(super) fn j1(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
-    let size = cx.map(F::Abs, x)?;
-    let near = mean(cx, size, F::Sin, f64::sin)?;
-    let far = far_wave(cx, size, 1, false)?;
-    let is_far = number(cx, F::Gt, size, FAR)?;
-    let res = cx.select(is_far, far, near)?;
-    let negative = cx.map(F::Neg, res)?;
-    let left = number(cx, F::Lt, x, 0.0)?;
-    cx.select(left, negative, res)
-}
-
-/// Neumann's series of `Y_0`: `2/π (log(x/2) + γ) J_0 - 4/π Σ (-1)^k J_2k / k`, each `J` a mean.
-fn near_y0(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
-    let j = mean(cx, x, F::Cos, |_| 1.0)?;
-    let others = |angle: f64| -> f64 {
-        let term = |k: i32| {
-            let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
-            sign / f64::from(k) * (f64::from(2 * k) * angle).cos()
-        };
-        (1..POINTS as i32 / 4).map(term).sum()
-    };
-    let sum = mean(cx, x, F::Cos, others)?;
-    let half = number(cx, F::Mul, x, 0.5)?;
-    let log = cx.map(F::Log, half)?;
-    let log = number(cx, F::Add, log, GAMMA)?;
-    let product = cx.zip(F::Mul, log, j)?;
-    let twice = number(cx, F::Mul, sum, 2.0)?;
-    let res = cx.zip(F::Sub, product, twice)?;
-    number(cx, F::Mul, res, 2.0 / PI)
-}
-
-/// The derivative of that, with the other sign.
-fn near_y1(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
-    let j0 = mean(cx, x, F::Cos, |_| 1.0)?;
-    let j1 = mean(cx, x, F::Sin, f64::sin)?;
-    let others = |angle: f64| -> f64 {
-        let term = |k: i32| {
-            let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
-            sign / f64::from(k) * (f64::from(2 * k) * angle).cos()
-        };
-        (1..POINTS as i32 / 4).map(term).sum::<f64>() * angle.sin()
-    };
-    // d/dx cos(x sin θ) = -sin θ sin(x sin θ), so the sum enters with its own sign.
-    let sum = mean(cx, x, F::Sin, others)?;
-    let half = number(cx, F::Mul, x, 0.5)?;
-    let log = cx.map(F::Log, half)?;
-    let log = number(cx, F::Add, log, GAMMA)?;
-    let product = cx.zip(F::Mul, log, j1)?;
-    let first = cx.zip(F::Div, j0, x)?;
-    let twice = number(cx, F::Mul, sum, 2.0)?;
-    let res = cx.zip(F::Sub, product, first)?;
-    let res = cx.zip(F::Sub, res, twice)?;
-    number(cx, F::Mul, res, 2.0 / PI)
-}
-
-fn second_kind(
-    cx: &mut Cx<'_, '_>,
-    x: ValueId,
-    n: u32,
-    near: fn(&mut Cx<'_, '_>, ValueId) -> Value,
-) -> Value {
-    let near = near(cx, x)?;
-    let far = far_wave(cx, x, n, true)?;
-    let is_far = number(cx, F::Gt, x, FAR)?;
-    let res = cx.select(is_far, far, near)?;
-    let zero = number(cx, F::Eq, x, 0.0)?;
-    let res = where_number(cx, zero, f64::NEG_INFINITY, res)?;
-    let below = number(cx, F::Lt, x, 0.0)?;
-    where_number(cx, below, f64::NAN, res)
-}
-
-pub(super) fn y0(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
-    second_kind(cx, x, 0, near_y0)
-}
-
-pub(super) fn y1(cx: &mut Cx<'_, '_>, x: ValueId) -> Value {
-    second_kind(cx, x, 1, near_y1)
 }
 
 /// `sin x / x`, and 0 where `x` is infinite.
