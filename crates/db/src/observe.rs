@@ -120,8 +120,9 @@ fn runner<'a>(
     Runner { target, verify_each: watch.verify_each, evaluate }
 }
 
-/// The other functions of the program, which this one may call, as they enter a phase; in the first
-/// as they leave it, since nothing evaluates what the exporter wrote.
+/// The other functions of the program, which this one may call, as they enter a phase, with those
+/// that compute their constants; in the first as they leave it, since nothing evaluates what the
+/// exporter wrote.
 fn others<'db>(
     db: &'db dyn Db,
     archive: Archive,
@@ -134,5 +135,5 @@ fn others<'db>(
         _ if program_steps(archive.pipeline(db).steps(db, phase)) == 0 => before(db, it, phase),
         _ => entered(db, it, phase as usize).clone(),
     };
-    others.filter_map(|it| state(*it).unit().main().cloned()).collect()
+    others.flat_map(|it| state(*it).unit().functions.clone()).collect()
 }

@@ -2,7 +2,9 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use ir::{EvalCx, EvalError, Function, HostValue, Memory, Op, Region, Type, ValueId, View};
+use ir::{
+    EvalCx, EvalError, Function, HostValue, Memory, Op, Param, ParamKind, Region, Type, ValueId, View,
+};
 use sym::{Expr, Number};
 
 use crate::{
@@ -23,7 +25,8 @@ pub fn run(
     run_in(&[], function, args, sizes)
 }
 
-/// As [`run`], in a program whose functions are the bodies of control flow.
+/// As [`run`], in a program whose functions are the bodies of control flow, and those that compute
+/// the constants that bodies read.
 pub fn run_in(
     program: &[Function],
     function: &Function,
@@ -33,7 +36,7 @@ pub fn run_in(
     let params = function.params.iter().zip(args);
     let constants = params.filter(|it| !it.0.kind.is_given());
     let constants = constants.map(|it| (it.0.name.clone(), it.1.clone())).collect();
-    let state = State { program, constants: &constants };
+    let state = State { program, constants: &RefCell::new(constants) };
     called(state, function, args, sizes, &BTreeMap::new(), 0)
 }
 
@@ -44,8 +47,41 @@ const MAX_DEPTH: usize = 64;
 #[derive(Clone, Copy)]
 struct State<'a> {
     program: &'a [Function],
-    /// The model's constants, which bodies of control flow read too.
-    constants: &'a BTreeMap<String, HostValue>,
+    /// The model's constants, which bodies of control flow read too. What is folded is added when
+    /// it is first read.
+    constants: &'a RefCell<BTreeMap<String, HostValue>>,
+}
+
+impl State<'_> {
+    /// The value of a parameter that nobody passes: a constant that is known, or what a function of
+    /// the program computes from such.
+    fn constant(self, param: &Param, depth: usize) -> Result<Option<HostValue>, EvalError> {
+        let known = |name: &str| self.constants.borrow().get(name).cloned();
+        if let Some(it) = known(&param.name) {
+            return Ok(Some(it));
+        }
+        let makes = |it: &&Function| {
+            it.outputs.iter().any(|it| it.name == param.name)
+                && !it.params.iter().any(|it| it.kind.is_given() || it.name == param.name)
+        };
+        let maker = match param.kind {
+            ParamKind::Folded => self.program.iter().find(makes),
+            _ => None,
+        };
+        let Some(maker) = maker else { return Ok(None) };
+        if MAX_DEPTH < depth {
+            return Err(EvalError(format!("{} is computed from itself", param.name)));
+        }
+        let args = maker.params.iter().map(|it| {
+            let missing = || EvalError(format!("@{}: {} has no value", maker.name, it.name));
+            self.constant(it, depth + 1)?.ok_or_else(missing)
+        });
+        let args = args.collect::<Result<Vec<_>, _>>()?;
+        let values = called(self, maker, &args, &BTreeMap::new(), &BTreeMap::new(), depth + 1)?;
+        let names = maker.outputs.iter().map(|it| it.name.clone());
+        self.constants.borrow_mut().extend(names.zip(values));
+        Ok(known(&param.name))
+    }
 }
 
 fn called(
@@ -219,11 +255,11 @@ impl Run<'_> {
         let mut all = Vec::with_capacity(callee.params.len());
         for param in &callee.params {
             let value = match param.kind.is_given() {
-                true => given.next(),
-                false => self.state.constants.get(&param.name),
+                true => given.next().cloned(),
+                false => self.state.constant(param, self.depth)?,
             };
             let missing = || EvalError(format!("@{name}: {} has no value", param.name));
-            all.push(value.ok_or_else(missing)?.clone());
+            all.push(value.ok_or_else(missing)?);
         }
         all.extend(given.cloned());
         called(self.state, callee, &all, &sizes, &reals, self.depth + 1)

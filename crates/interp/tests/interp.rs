@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use interp::{bind_sizes, run, seeded_inputs};
+use interp::{bind_sizes, run, run_in, seeded_inputs};
 use ir::{
     DType, Effects, EvalCx, EvalError, Function, HostTensor, HostValue, Type, View, scalar::Elem,
 };
@@ -35,6 +35,12 @@ ir::dialect! { t;
     /// Adds one to each element of a memory.
     op Bump = "bump" ([x]) {} {
         infer: |_| Ok(Vec::new()), effects: Effects::Writes, eval: Some(bump),
+    }
+
+    /// What a function of the program gives.
+    op Call = "call" () { callee: Str } {
+        infer: |_| Ok(vec![Type::tensor(DType::F32, vec![sym::Expr::int(2)])]),
+        effects: Effects::Pure, eval: Some(call),
     }
 
     /// Claims to be a scalar and is none.
@@ -92,6 +98,11 @@ fn bump(cx: &EvalCx<'_>) -> Eval {
         *it = HostTensor::from_f32(it.shape.clone(), &elems);
     }
     Ok(Vec::new())
+}
+
+fn call(cx: &EvalCx<'_>) -> Eval {
+    let callee: String = cx.view.attr("callee");
+    (cx.call)(&callee, &[])
 }
 
 fn liar(_: &EvalCx<'_>) -> Eval {
@@ -203,6 +214,41 @@ fn memories_are_written_in_place() {
     let found = run(&function, &[HostValue::Cell(cell.clone())], &BTreeMap::new()).unwrap();
     assert_eq!(found[0].tensor().unwrap().to_f32(), [6.0, 8.0]);
     assert_eq!(cell.lock().unwrap().to_f32(), [3.0, 4.0]);
+}
+
+#[test]
+fn bodies_read_what_functions_of_the_program_fold() {
+    let program = [
+        ("body", "%0 = param folded \"k\" : f32[2]\noutput result \"y\" %0 : f32[2]"),
+        (
+            "body.constants.1",
+            "%0 = param folded \"j\" : f32[2]
+             %1 = t.twice %0 : f32[2]
+             output user \"k\" %1 : f32[2]",
+        ),
+        (
+            "body.constants.0",
+            "%0 = param parameter \"w\" : f32[2]
+             %1 = t.twice %0 : f32[2]
+             output user \"j\" %1 : f32[2]",
+        ),
+    ];
+    let program = program.map(|(name, lines)| Function { name: name.to_owned(), ..parse(lines) });
+    let main = parse(
+        "%0 = param parameter \"w\" : f32[2]
+         %1 = t.call {callee = \"body\"} : f32[2]
+         output user \"y\" %1 : f32[2]",
+    );
+    let w = HostValue::Tensor(HostTensor::from_f32(vec![2], &[1.0, -3.0]));
+    let found = run_in(&program, &main, &[w.clone()], &BTreeMap::new()).unwrap();
+    assert_eq!(found[0].tensor().unwrap().to_f32(), [4.0, -12.0]);
+    // Nothing computes it, or it is computed from itself.
+    let error = run_in(&program[..2], &main, &[w.clone()], &BTreeMap::new()).unwrap_err();
+    assert!(error.0.ends_with("@body.constants.1: j has no value"), "{}", error.0);
+    let mut turning = program;
+    turning[2].params[0] = ir::Param { name: "k".to_owned(), kind: ir::ParamKind::Folded };
+    let error = run_in(&turning, &main, &[w], &BTreeMap::new()).unwrap_err();
+    assert!(error.0.ends_with("is computed from itself"), "{}", error.0);
 }
 
 #[test]

@@ -208,13 +208,11 @@ impl<'a> Functionalize<'a> {
         if dtype(old.body.ty(value)) != dtype(self.memory.ty(base)) {
             return OutputKind::User;
         }
-        if let Some(param) = self.memory.param(node) {
-            return match old.params[param].kind {
-                ParamKind::User | ParamKind::Buffer { .. } | ParamKind::Parameter => {
-                    OutputKind::AliasesParam(param)
-                }
-                ParamKind::Fixed | ParamKind::Constant | ParamKind::Folded => OutputKind::User,
-            };
+        // A constant may lie in memory that nobody can write to, and is handed over as a copy.
+        let is_given = |it: &usize| old.params[*it].kind == ParamKind::User;
+        let param = self.memory.param(node);
+        if let Some(param) = param.filter(|it| is_given(it) || self.memory.is_written(base)) {
+            return OutputKind::AliasesParam(param);
         }
         let numel = |ty: &ir::Type| ty.as_tensor().map(ir::TensorType::numel);
         let whole = numel(self.memory.ty(base));

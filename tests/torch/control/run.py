@@ -6,6 +6,9 @@
                                              own loader, and runs it without PyTorch too
     run.py sanitize DIR TINTYPE [NAME ...]   compiles each with the address and undefined-behaviour
                                              sanitizers and runs it without PyTorch
+    run.py validate DIR TINTYPE [NAME ...]   evaluates each after every pass, on each of its inputs;
+                                             NAME may be an archive NAME.pt2 elsewhere, with its
+                                             NAME.io.safetensors beside it
 
 Values, dtypes, shapes and strides are compared, and what either wrote into its inputs; where a run
 must fail, it must fail in both ways, with the message. Needs torch and safetensors.
@@ -14,6 +17,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import warnings
@@ -130,9 +134,39 @@ def sanitize(tintype, folder, name, options):
     return alone(tintype, folder, library, name, preloaded())
 
 
+# What the exporter wrote has no evaluator: values are watched from there on.
+UNWATCHED = re.compile(r"  @\S+: (functionalize, )?decompose: before it: \S+: has no evaluator")
+
+
+def validated(tintype, archive, inputs, fails, options):
+    """What passes change of a model's values, and what kept them from being compared."""
+    command = [tintype, "compile", "--validate-each", "--emit", "wrapper", "--inputs", str(inputs), *options, str(archive)]
+    ran = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    said = ran.stderr.splitlines()
+    at = next((i for i, it in enumerate(said) if it.startswith("validated: ")), None)
+    if ran.returncode != 0 or at is None:
+        return [ran.stderr.strip()]
+    if not fails and not re.match(r"validated: [1-9]", said[at]):
+        return [said[at]]
+    skipped = [it for it in said[at + 1 :] if it.startswith("  @") and not UNWATCHED.fullmatch(it)]
+    # Where a run must fail, evaluating it does, with the message, before and after each pass.
+    return [it for it in skipped if not (fails and fails.message in it)]
+
+
+def validate(tintype, folder, name, options):
+    if name.endswith(".pt2"):
+        return validated(tintype, name, name.removesuffix(".pt2") + ".io.safetensors", None, options)
+    bad = []
+    for k, each in enumerate(made(name)[1]):
+        fails = each if isinstance(each, Fails) else None
+        found = validated(tintype, folder / f"{name}.pt2", folder / f"{name}.{k}.io.safetensors", fails, options)
+        bad += [f"inputs {k}: {it}" for it in found]
+    return bad
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["export", "check", "sanitize", "list"])
+    parser.add_argument("what", choices=["export", "check", "sanitize", "validate", "list"])
     parser.add_argument("folder", nargs="?", type=pathlib.Path)
     parser.add_argument("rest", nargs="*")
     parser.add_argument("--option", action="append", default=[], help="given to the compiler")
@@ -151,7 +185,7 @@ def main():
                 export(options.folder, name)
                 bad = []
             else:
-                judge = sanitize if options.what == "sanitize" else check
+                judge = {"check": check, "sanitize": sanitize, "validate": validate}[options.what]
                 with torch.no_grad():
                     bad = judge(tintype, options.folder, name, options.option)
         except Exception as error:  # noqa: BLE001: the other cases go on
