@@ -69,6 +69,9 @@ for name in while_with_cond scan_many unique_everything checked_bounds; do
   step env TINTYPE="$tintype" bash tests/run/allocations.sh "$out/control/$name.pt2"
 done
 
+# New weights for a loaded package.
+step "$torch/bin/python" tests/torch/update.py "$tintype"
+
 # Packages written by hand: aliases, writes, state, refusals.
 mkdir "$out/stub"
 "$target/release/examples/stub_packages" "$out/stub"

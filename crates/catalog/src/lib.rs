@@ -12,4 +12,4 @@ mod pipeline;
 
 pub use dialects::{Dialect, dialects, ops};
 pub use phase::{Phase, find_pass, passes};
-pub use pipeline::{DEFAULT_PIPELINE, Pipeline, sanitizing_pipeline};
+pub use pipeline::{DEFAULT_PIPELINE, Pipeline, sanitizing_pipeline, updatable_pipeline};

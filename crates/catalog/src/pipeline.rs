@@ -23,6 +23,21 @@ pub fn sanitizing_pipeline() -> String {
     DEFAULT_PIPELINE.replace("plan-memory,", "plan-memory{guard=64}, sanitize-memory,")
 }
 
+/// The passes that compute constants from constants, once and for all.
+const BAKING: [&str; 5] =
+    ["mark-fixed", "fold-constants", "hoist-constants", "pack-constants", "hoist-packing"];
+
+/// The default pipeline without the passes that compute constants from constants, so that each
+/// constant of the model can be replaced by another.
+pub fn updatable_pipeline() -> String {
+    let lines = DEFAULT_PIPELINE.lines().map(|line| {
+        let (phase, passes) = line.split_once(": ").unwrap_or((line, ""));
+        let kept: Vec<&str> = passes.split(", ").filter(|it| !BAKING.contains(it)).collect();
+        format!("{phase}: {}\n", kept.join(", "))
+    });
+    lines.collect()
+}
+
 /// The passes of every phase.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Pipeline {
@@ -134,6 +149,15 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_updatable_pipeline_computes_no_constants() {
+        let pipeline = Pipeline::parse("p", &updatable_pipeline()).unwrap();
+        let text = pipeline.to_string();
+        assert!(!BAKING.iter().any(|it| text.contains(it)), "{text}");
+        let count = |it: &str| it.split(", ").count();
+        assert_eq!(count(&text) + BAKING.len(), count(DEFAULT_PIPELINE));
+    }
 
     #[test]
     fn the_sanitizing_pipeline_has_one_pass_more() {

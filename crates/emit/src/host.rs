@@ -51,6 +51,8 @@ pub struct ConstantEntry {
     pub is_state: bool,
     /// Whether hosts are not told of it.
     pub is_packed: bool,
+    /// Whether something that was computed when the model was compiled depends on it.
+    pub is_baked: bool,
 }
 
 /// What the table says besides the program.
@@ -195,7 +197,7 @@ impl<'a, 'c> Printer<'a, 'c> {
     /// Points to a constant.
     fn constant(&mut self, name: &str, value: ValueId) {
         let ty = memory_type(self.tensor(value).dtype);
-        let Some(i) = self.info.constants.iter().position(|it| it.name == name) else { return };
+        let Some(i) = self.constant_index(name) else { return };
         self.pointers[value.index()] = match self.info.constants[i].is_state {
             true => format!("static_cast<{ty}*>(tt_state(run, {i}))"),
             false => format!("static_cast<const {ty}*>(tt_constant(run, {i}))"),
@@ -204,6 +206,20 @@ impl<'a, 'c> Printer<'a, 'c> {
 
     fn input(&self, value: ValueId) -> usize {
         self.inputs[value.index()].unwrap_or(0)
+    }
+
+    /// Of what is handed over as it is: an input or a state, and its index among those.
+    fn whose(&self, value: ValueId) -> (&'static str, usize) {
+        let params = self.main.params.iter().zip(&self.main.body.root.params);
+        let given = params.into_iter().find(|it| *it.1 == value && !it.0.kind.is_given());
+        match given.and_then(|it| self.constant_index(&it.0.name)) {
+            Some(i) => ("state", i),
+            None => ("input", self.input(value)),
+        }
+    }
+
+    fn constant_index(&self, name: &str) -> Option<usize> {
+        self.info.constants.iter().position(|it| it.name == name)
     }
 
     fn op(&mut self, op: &'a ir::Op, has_arena: bool) {
@@ -327,8 +343,8 @@ impl<'a, 'c> Printer<'a, 'c> {
         } else if let Some(it) = Call::of(view) {
             self.call(it);
         } else if let Some(it) = OutputInput::of(view) {
-            let i = self.input(it.x());
-            self.code.line(format!("tt_output_input(run, {}, {i});", it.index()));
+            let (what, i) = self.whose(it.x());
+            self.code.line(format!("tt_output_{what}(run, {}, {i});", it.index()));
         } else if let Some(it) = OutputNone::of(view) {
             self.code.line(format!("tt_output_null(run, {});", it.index()));
         } else if let Some(it) = OutputView::of(view) {
@@ -336,10 +352,10 @@ impl<'a, 'c> Printer<'a, 'c> {
             let Some(ty) = ty.as_tensor() else { return };
             let shape = self.array(&ty.shape);
             let strides = self.array(ty.strides.as_deref().unwrap_or(&[]));
+            let (what, i) = self.whose(it.x());
             self.code.line(format!(
-                "tt_output_alias_input(run, {}, {}, {}, {shape}, {strides}, {});",
+                "tt_output_alias_{what}(run, {}, {i}, {}, {shape}, {strides}, {});",
                 it.index(),
-                self.input(it.x()),
                 ty.rank(),
                 self.size(&it.offset())
             ));
@@ -660,7 +676,12 @@ fn constants(code: &mut Code, entries: &[ConstantEntry]) -> String {
             names::string(&name),
             names::string(&it.name),
             dtype_number(it.ty.dtype),
-            if it.is_state { "TT_CONST_STATE" } else { "0" },
+            match (it.is_state, it.is_baked) {
+                (false, false) => "0",
+                (true, false) => "TT_CONST_STATE",
+                (false, true) => "TT_CONST_BAKED",
+                (true, true) => "TT_CONST_STATE | TT_CONST_BAKED",
+            },
             it.ty.rank(),
             it.storage_offset,
             it.bytes

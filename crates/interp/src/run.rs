@@ -3,7 +3,8 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use ir::{
-    EvalCx, EvalError, Function, HostValue, Memory, Op, Param, ParamKind, Region, Type, ValueId, View,
+    EvalCx, EvalError, Function, HostValue, Memory, Op, Param, ParamKind, Region, Type, ValueId,
+    View,
 };
 use sym::{Expr, Number};
 

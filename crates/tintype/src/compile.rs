@@ -305,7 +305,7 @@ impl<'a> Printed<'a> {
             return Err(Failure::new(&codes::UNSUPPORTED, "there is no program to print"));
         };
         let bodies: Vec<&Function> = bodies.iter().filter_map(|it| it.main()).collect();
-        let layout = Layout::new(main, &bodies, functional, &opened.weights)?;
+        let layout = Layout::new(main, &bodies, functional, &opened.weights, &program.units)?;
         let specs = &db::import(&session.db, session.archive).specs;
         let specs = (specs.0.as_deref(), specs.1.as_deref());
         let specs = (specs.0.unwrap_or_default(), specs.1.unwrap_or_default());

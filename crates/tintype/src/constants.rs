@@ -6,7 +6,11 @@
 //! Where everything lies follows from types alone, so that the host program can be printed, and
 //! compiled, while values are still being computed.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use diag::{Diag, codes};
 use emit::ConstantEntry;
@@ -86,14 +90,16 @@ fn constants<'a>(
 
 impl Layout {
     /// Lays out the constants of a program, of `main` and the bodies of its control flow. Its state
-    /// is what outputs of `functional` write.
+    /// is what outputs of `functional` write; `units` have the functions that compute constants.
     pub(crate) fn new(
         main: &Function,
         bodies: &[&Function],
         functional: &Function,
         weights: &Weights<'_>,
+        units: &[Unit],
     ) -> Result<Layout, Failure> {
         let mut res = Layout { entries: Vec::new(), size: 0, parts: Vec::new() };
+        let baked = baked(units, weights);
         let constants = constants(main, bodies)?;
         // Storages that several constants of the program are views of stay one.
         let mut readers: BTreeMap<StorageId, usize> = BTreeMap::new();
@@ -115,6 +121,7 @@ impl Layout {
                 bytes: 0,
                 is_state,
                 is_packed: is_computed,
+                is_baked: false,
             };
             if is_computed {
                 let ty = with_strides(ty);
@@ -123,6 +130,7 @@ impl Layout {
                 continue;
             }
             let weight = weights.get(&param.name)?;
+            entry.is_baked = baked.contains(&weight.storage);
             if !is_used {
                 // Hosts are told of it all the same, as it was stored.
                 entry.ty.strides = Some(weight.strides.iter().map(|it| (*it).into()).collect());
@@ -183,6 +191,14 @@ impl Layout {
         self.parts.push(Part { content, ty: ty.clone(), offset, bytes });
         offset
     }
+}
+
+/// The storages from which constants are computed when the model is compiled.
+fn baked(units: &[Unit], weights: &Weights<'_>) -> BTreeSet<StorageId> {
+    let functions = units.iter().flat_map(|it| &it.functions);
+    let makers = functions.filter(|it| pass::computes_constants(it));
+    let params = makers.flat_map(|it| &it.params).filter(|it| it.kind != ParamKind::Folded);
+    params.filter_map(|it| Some(weights.get(&it.name).ok()?.storage)).collect()
 }
 
 fn padded(bytes: u64) -> u64 {

@@ -36,7 +36,7 @@ mod validate;
 mod values;
 mod writes;
 
-pub use catalog::sanitizing_pipeline;
+pub use catalog::{sanitizing_pipeline, updatable_pipeline};
 pub use compare::{Compared, Tolerance, compare, describe, table};
 pub use compile::{CompileOptions, Emit, Report, Stage, compile};
 pub use diag::{Diag, codes};

@@ -61,8 +61,6 @@ static void set_up_run(Run* run, Container* container) {
   const tt_model* model = container->model;
   run->model = model;
   run->container = container;
-  run->constants = container->constants;
-  run->states = container->states;
   run->externs = container->externs;
   run->views = static_cast<tt_tensor*>(allocate_table(model->num_inputs, sizeof(tt_tensor)));
   run->inputs = run->views;
@@ -72,10 +70,10 @@ static void set_up_run(Run* run, Container* container) {
   run->output_filled = static_cast<bool*>(allocate_table(model->num_outputs, sizeof(bool)));
 }
 
-static void delete_handles(tt_handle* handles, uint32_t count) {
-  for (uint32_t i = 0; handles && i < count; ++i)
-    if (handles[i]) shim.delete_tensor_object(handles[i]);
-  free(handles);
+// What runs read from now on.
+static void read_side(Run* run, const Side* side) {
+  run->constants = side->constants;
+  run->states = side->states;
 }
 
 void delete_container(Container* container) {
@@ -91,18 +89,13 @@ void delete_container(Container* container) {
   }
   free(container->runs);
   free(container->idle);
-  const uint32_t n = container->model->num_constants;
-  delete_handles(container->handles, n);
-  delete_handles(container->extracted, n);
-  for (uint32_t i = 0; container->owned_blocks && i < n; ++i) free(container->owned_blocks[i]);
-  free(container->owned_blocks);
-  free(container->states);
-  free(container->constants);
+  for (Side& side : container->sides) free_side(&side, container->model->num_constants);
   free(container->externs);
   free(container->entries);
   release_blob(&container->blob);
   pthread_cond_destroy(&container->freed);
   pthread_mutex_destroy(&container->mutex);
+  pthread_mutex_destroy(&container->update);
   free(container);
 }
 
@@ -113,8 +106,14 @@ struct Unfinished {
 };
 
 // No run may be going on.
-static void fold(Container* container) {
+void fold(Container* container, const Side* side) {
   if (!container->model->fold) return;
+  struct Reading {
+    Container* container;
+    ~Reading() { read_side(&container->runs[0], active_side(container)); }
+  };
+  const Reading reading{container};
+  read_side(&container->runs[0], side);
   const GradGuard no_grad;
   const FinishRun finish{&container->runs[0]};
   container->model->fold(finish.run);
@@ -122,13 +121,21 @@ static void fold(Container* container) {
 
 static void load_and_fold(Container* container, Blob blob) {
   container->blob = blob;
-  load_constants(container);
+  Side* side = active_side(container);
+  load_constants(container, side);
   try {
-    fold(container);
+    fold(container, side);
   } catch (...) {
-    container->loaded = false;
+    side->loaded = false;
     throw;
   }
+}
+
+// No run may be going on.
+void activate(Container* container, uint32_t side) {
+  container->active = side;
+  for (uint32_t r = 0; r < container->num_runs; ++r)
+    read_side(&container->runs[r], active_side(container));
 }
 
 Container* create_container(size_t num_models) {
@@ -144,14 +151,11 @@ Container* create_container(size_t num_models) {
   Container* container = made.container;
   container->model = model;
   pthread_mutex_init(&container->mutex, nullptr);
+  pthread_mutex_init(&container->update, nullptr);
   pthread_cond_init(&container->freed, nullptr);
 
   const uint32_t n = model->num_constants;
-  container->constants = static_cast<const void**>(allocate_table(n, sizeof(void*)));
-  container->states = static_cast<void**>(allocate_table(n, sizeof(void*)));
-  container->owned_blocks = static_cast<void**>(allocate_table(n, sizeof(void*)));
-  container->handles = static_cast<tt_handle*>(allocate_table(n, sizeof(tt_handle)));
-  container->extracted = static_cast<tt_handle*>(allocate_table(n, sizeof(tt_handle)));
+  for (Side& side : container->sides) make_side(&side, n);
   container->entries = static_cast<Entry*>(allocate_table(n, sizeof(Entry)));
   container->externs = static_cast<void**>(allocate_table(model->num_externs, sizeof(void*)));
   for (uint32_t e = 0; e < model->num_externs; ++e) {
@@ -173,6 +177,7 @@ Container* create_container(size_t num_models) {
     container->idle[num_runs - 1 - r] = &container->runs[r];
   }
   container->num_idle = num_runs;
+  activate(container, 0);
 
   Blob blob;
   find_blob(model->blob_size, &blob);
@@ -203,7 +208,7 @@ static void run_once(Run* run, tt_handle* inputs, size_t num_inputs, tt_handle* 
     tt_fail("expected inputs vector size to be %u, but got %zu", model->num_inputs, num_inputs);
   if (num_outputs != model->num_outputs)
     tt_fail("expected outputs vector size to be %u, but got %zu", model->num_outputs, num_outputs);
-  if (!run->container->loaded)
+  if (!active_side(run->container)->loaded)
     tt_fail("model '%s' has no constants: they are neither behind the library nor beside it, and "
             "none were given",
             model->name);
@@ -248,27 +253,21 @@ void run_model(Container* container, tt_handle* inputs, size_t num_inputs, tt_ha
   run_once(borrowed.run, inputs, num_inputs, outputs, num_outputs, proxy);
 }
 
-// All runs at once, for what may not happen beside a run. Waits until all are
-// idle together, so that two who want all of them do not wait for each other.
-struct AllRuns {
-  Container* container;
-  uint32_t num_taken;
+AllRuns::AllRuns(Container* container) : container(container) {
+  pthread_mutex_lock(&container->mutex);
+  while (container->num_idle != container->num_runs)
+    pthread_cond_wait(&container->freed, &container->mutex);
+  num_taken = container->num_idle;
+  container->num_idle = 0;
+  pthread_mutex_unlock(&container->mutex);
+}
 
-  explicit AllRuns(Container* container) : container(container) {
-    pthread_mutex_lock(&container->mutex);
-    while (container->num_idle != container->num_runs)
-      pthread_cond_wait(&container->freed, &container->mutex);
-    num_taken = container->num_idle;
-    container->num_idle = 0;
-    pthread_mutex_unlock(&container->mutex);
-  }
-  ~AllRuns() {
-    pthread_mutex_lock(&container->mutex);
-    container->num_idle = num_taken;
-    pthread_cond_broadcast(&container->freed);
-    pthread_mutex_unlock(&container->mutex);
-  }
-};
+AllRuns::~AllRuns() {
+  pthread_mutex_lock(&container->mutex);
+  container->num_idle = num_taken;
+  pthread_cond_broadcast(&container->freed);
+  pthread_mutex_unlock(&container->mutex);
+}
 
 }  // namespace tt
 
@@ -317,15 +316,6 @@ TT_EXPORT int32_t AOTInductorModelContainerRunSingleThreaded(Container* containe
   });
 }
 
-TT_EXPORT int32_t AOTInductorModelContainerRunConstantFolding(Container* container,
-                                                              bool use_inactive, void*, void*) {
-  return entry([&] {
-    if (use_inactive) tt_fail("there is no inactive set of constants");
-    const AllRuns all(need(container));
-    if (container->loaded) fold(container);
-  });
-}
-
 // The blob is borrowed: it must outlive the container.
 TT_EXPORT int32_t AOTInductorModelUpdateConstantsFromBlob(Container* container,
                                                           const uint8_t* blob) {
@@ -333,19 +323,12 @@ TT_EXPORT int32_t AOTInductorModelUpdateConstantsFromBlob(Container* container,
     if (reinterpret_cast<uintptr_t>(need(blob)) % 64)
       tt_fail("the constants' memory is not aligned to 64 bytes");
     const AllRuns all(need(container));
-    if (container->loaded) tt_fail("the constants are loaded already");
+    if (active_side(container)->loaded) tt_fail("the constants are loaded already");
     load_and_fold(container, Blob{reinterpret_cast<const char*>(blob), nullptr, 0});
   });
 }
 
 // --- One model by itself: a container with one run.
-
-TT_EXPORT int32_t AOTInductorModelCreateV2(Container** model, const Entry*, size_t num_pairs) {
-  return entry([&] {
-    if (num_pairs) fail_update();
-    *need(model) = create_container(1);
-  });
-}
 
 TT_EXPORT int32_t AOTInductorModelRun(Container* model, tt_handle* inputs, tt_handle* outputs) {
   return entry([&] {

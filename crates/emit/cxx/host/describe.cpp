@@ -99,7 +99,7 @@ TT_EXPORT int32_t AOTInductorModelContainerGetConstantsBlobSize(Container* conta
 
 TT_EXPORT int32_t AOTInductorModelContainerDidCallLoadConstants(Container* container,
                                                                 bool* loaded) {
-  return entry([&] { *need(loaded) = need(container)->loaded; });
+  return entry([&] { *need(loaded) = active_side(need(container))->loaded; });
 }
 
 // The text stays valid until the thread's next entry call; this one does not count.
@@ -115,80 +115,14 @@ TT_EXPORT int32_t AOTInductorModelContainerExtractConstantsMapEntries(Container*
                                                                       size_t* num_entries,
                                                                       bool use_inactive) {
   return entry([&] {
-    if (use_inactive) tt_fail("there is no inactive set of constants");
     size_t count = 0;
-    for_each_extracted(need(container), [&](const char* name, tt_handle handle) {
+    Side* side = chosen_side(need(container), use_inactive);
+    for_each_extracted(container, side, [&](const char* name, tt_handle handle) {
       container->entries[count++] = Entry{name, handle};
     });
     *need(entries) = container->entries;
     *need(num_entries) = count;
   });
-}
-
-// --- Constants are fixed: replacing them fails, and there is no second set.
-
-TT_EXPORT int32_t AOTInductorModelContainerSwapConstantBuffer(Container*) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerFreeInactiveConstantBuffer(Container* container) {
-  return entry([&] { need(container); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateConstantBuffer(Container*, void*, bool, bool) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateConstantBufferPairs(Container*, const Entry*,
-                                                                     size_t, bool, bool) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateConstantBufferFromCpu(Container*, void*, bool,
-                                                                       bool) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateConstantBufferFromCpuPairs(Container*,
-                                                                            const Entry*, size_t,
-                                                                            bool, bool) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateUserManagedConstantBuffer(Container*, void*, bool,
-                                                                           bool) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateUserManagedConstantBufferPairs(Container*,
-                                                                                const Entry*,
-                                                                                size_t, bool,
-                                                                                bool) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateInactiveConstantBuffer(Container*, void*) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerUpdateInactiveConstantBufferPairs(Container*,
-                                                                             const Entry*,
-                                                                             size_t) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelUpdateConstantsMap(Container*, void*) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelUpdateConstantsMapV2(Container*, const Entry*, int32_t) {
-  return entry([] { fail_update(); });
-}
-
-TT_EXPORT int32_t AOTInductorModelContainerCreateWithExternalConstants(Container**, size_t,
-                                                                       const char*, const char*,
-                                                                       const Entry*, size_t) {
-  return entry([] { fail_update(); });
 }
 
 // --- Settings of other devices: accepted where they change nothing.

@@ -30,13 +30,32 @@ static inline T* need(T* pointer) {
   return pointer;
 }
 
-[[noreturn]] static inline void fail_update() {
-  tt_fail("constants cannot be replaced: they were packed and folded when the model was compiled; "
-          "compile it again with the new ones");
-}
+// All runs at once, for what may not happen beside a run. Waits until all are
+// idle together, so that two who want all of them do not wait for each other.
+struct AllRuns {
+  Container* container;
+  uint32_t num_taken;
+
+  explicit AllRuns(Container* container);
+  ~AllRuns();
+};
 
 Container* create_container(size_t num_models);
 void delete_container(Container* container);
+
+// Computes what is folded when a library is loaded, for one set of constants; no run may be going on.
+void fold(Container* container, const Side* side);
+
+// The set of constants that runs read from now on; no run may be going on.
+void activate(Container* container, uint32_t side);
+
+// A container whose constants are those of a caller, by internal name, where it gives some.
+Container* create_with(size_t num_models, const Entry* entries, size_t count);
+
+// New constants by internal name, for the set that runs read or for the other one, which begins as a
+// copy of it.
+void update(Container* container, const Entry* entries, size_t count, bool use_inactive,
+            bool user_managed, bool full);
 
 }  // namespace tt
 

@@ -16,6 +16,7 @@ pub const UNITS: &[File] = &[
     ("error.cpp", include_str!("error.cpp")),
     ("blob.cpp", include_str!("blob.cpp")),
     ("constants.cpp", include_str!("constants.cpp")),
+    ("update.cpp", include_str!("update.cpp")),
     ("memory.cpp", include_str!("memory.cpp")),
     ("shim.cpp", include_str!("shim.cpp")),
 ];

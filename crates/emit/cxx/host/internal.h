@@ -149,6 +149,19 @@ struct Entry {
   tt_handle handle;
 };
 
+// A set of constants. Memory is a tensor of the host where one holds it, so that it lives as long as
+// somebody needs it.
+struct Side {
+  bool loaded;
+  const void** constants;  // [num_constants]
+  void** states;           // [num_constants]
+  char** writable;         // [num_constants], storages that are not the blob's
+  tt_handle* owners;       // [num_constants], what keeps `writable`, or a caller's tensor, alive
+  bool* user_managed;      // [num_constants], whether `constants` points into a caller's tensor
+  tt_handle* handles;      // [num_constants], made when asked for
+  tt_handle* extracted;    // [num_constants], copies given to hosts
+};
+
 struct Container {
   const tt_model* model;
   pthread_mutex_t mutex;
@@ -158,31 +171,53 @@ struct Container {
   Run** idle;  // a stack
   uint32_t num_idle;
   Blob blob;
-  bool loaded;
-  const void** constants;  // [num_constants]
-  void** states;           // [num_constants]
-  void** owned_blocks;     // [num_constants], the memory behind `states`
-  tt_handle* handles;      // [num_constants], made when asked for
-  tt_handle* extracted;    // [num_constants], copies given to hosts
+  Side sides[2];
+  uint32_t active;         // which side runs read
+  pthread_mutex_t update;  // held while the other side is changed
   Entry* entries;          // [num_constants], the last answer to ExtractConstantsMapEntries
   void** externs;          // [num_externs]
 };
 
-// Copies state, points `constants` into the blob, and folds. The blob's memory must outlive the container.
-void load_constants(Container* container);
+static inline Side* active_side(Container* container) {
+  return &container->sides[container->active];
+}
 
-// Handles of the whole container, made once; guarded by its mutex.
+// The side of an entry point's flag; the other one must have been filled.
+Side* chosen_side(Container* container, bool use_inactive);
+
+void make_side(Side* side, uint32_t num_constants);
+// Gives back what a side holds; it can be loaded anew.
+void clear_side(Side* side, uint32_t num_constants);
+void free_side(Side* side, uint32_t num_constants);
+
+// Copies state and points `constants` into the blob. The blob's memory must outlive the container.
+void load_constants(Container* container, Side* side);
+
+// New constants for a side that is loaded, by internal name: all or, where one does not fit, none.
+// The memory of `user_managed` ones stays the caller's, who keeps it as it is while runs read it.
+// With `full` no parameter may be missing.
+void replace_constants(Container* container, Side* side, const Entry* entries, size_t count,
+                       bool user_managed, bool full);
+
+// Copies what a side has instead of the blob's constants, state too.
+void copy_replaced(Container* container, Side* to, const Side* from);
+
+// A view of the tensor that keeps a state alive.
+tt_handle state_view(Container* container, uint32_t i, int32_t ndim, const int64_t* sizes,
+                     const int64_t* strides, int64_t offset);
+
+// Handles of a side, made once; guarded by the container's mutex.
 tt_handle constant_handle(Container* container, uint32_t i);
-tt_handle extracted_constant(Container* container, uint32_t i);
+tt_handle extracted_constant(Container* container, Side* side, uint32_t i);
 
 // Calls `use(original name, handle)` for each constant that hosts may have; the
 // handles are borrowed, and end with the container.
 template <typename F>
-static inline void for_each_extracted(Container* container, F use) {
+static inline void for_each_extracted(Container* container, Side* side, F use) {
   const tt_model* model = container->model;
   for (uint32_t i = 0; i < model->num_constants - model->num_packed; ++i) {
     if (model->constants[i].kind == TT_KIND_FOLDED) continue;
-    if (tt_handle handle = extracted_constant(container, i)) use(model->constants[i].fqn, handle);
+    if (tt_handle handle = extracted_constant(container, side, i)) use(model->constants[i].fqn, handle);
   }
 }
 

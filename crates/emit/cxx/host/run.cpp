@@ -130,6 +130,17 @@ void tt_output_alias_input(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, co
   tt_output_view(run, k, tt_input_handle(run, i), ndim, sizes, strides, offset);
 }
 
+void tt_output_state(tt_run* run, uint32_t k, uint32_t i) {
+  const tt_constant_info& info = run->model->constants[i];
+  tt_output_alias_state(run, k, i, info.ndim, info.sizes, info.strides, 0);
+}
+
+void tt_output_alias_state(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
+                           const int64_t* strides, int64_t offset) {
+  expect_empty_output(run, k);
+  set_output(run, k, state_view(full(run)->container, i, ndim, sizes, strides, offset));
+}
+
 void tt_output_same(tt_run* run, uint32_t k, uint32_t j) {
   expect_empty_output(run, k);
   set_output(run, k, same_tensor(tt_output_handle(run, j)));

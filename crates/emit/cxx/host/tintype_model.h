@@ -164,6 +164,8 @@ enum {
   TT_CONST_STATE = 1 << 0,
   // Computed by `fold` when the library is loaded; has no bytes in the blob.
   TT_CONST_FOLD_AT_LOAD = 1 << 1,
+  // Something that was computed when the model was compiled depends on it: it cannot be replaced.
+  TT_CONST_BAKED = 1 << 2,
 };
 
 // `offset` of a constant whose own bytes are not in the blob (only a packed form is, or none).
@@ -398,6 +400,12 @@ void tt_output_input(tt_run* run, uint32_t k, uint32_t i);
 
 // A view of input `i`; `offset` is in elements from the input's first element.
 void tt_output_alias_input(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
+                           const int64_t* strides, int64_t offset);
+
+// State `i` itself, and a view of it: what the caller writes there, the next run reads. `offset` is in
+// elements from the state's first element. The memory lives as long as somebody holds it.
+void tt_output_state(tt_run* run, uint32_t k, uint32_t i);
+void tt_output_alias_state(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
                            const int64_t* strides, int64_t offset);
 
 // Output `j`, filled before, once more: a second handle of the same tensor.

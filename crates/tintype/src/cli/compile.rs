@@ -6,7 +6,7 @@ use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use tintype::{
     CompileOptions, Emit, Failure, Sanitizer, TargetCpu, TensorFile, ValidateOptions, compile,
-    sample_inputs, sanitizing_pipeline, validate,
+    sample_inputs, sanitizing_pipeline, updatable_pipeline, validate,
 };
 
 use super::{Outcome, Style, beside, process, progress::Progress, show, target_cpu};
@@ -33,6 +33,10 @@ pub(crate) struct Compile {
     /// Have runs check their memory: guards around every tensor, NaN in what nobody needs. Slow.
     #[arg(long, conflicts_with = "pipeline")]
     sanitize_memory: bool,
+    /// Compute nothing from weights ahead of time, so that each can be replaced in a loaded package
+    /// (`load_constants` of PyTorch's loader). Slower: products pack their weights in every run.
+    #[arg(long, conflicts_with_all = ["pipeline", "sanitize_memory"])]
+    updatable: bool,
     /// Have the library watch itself while it runs: any of address, undefined, thread. What loads it
     /// must have that sanitizer's runtime preloaded. Slow.
     #[arg(long, value_name = "LIST", value_delimiter = ',',
@@ -95,6 +99,7 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         target_cpu,
         pipeline,
         sanitize_memory,
+        updatable,
         sanitize,
         jobs,
         no_cache,
@@ -115,7 +120,8 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
         Some(path) => {
             Some(std::fs::read_to_string(path).map_err(|error| Failure::io(path, &error))?)
         }
-        None => sanitize_memory.then(sanitizing_pipeline),
+        None if *sanitize_memory => Some(sanitizing_pipeline()),
+        None => updatable.then(updatable_pipeline),
     };
     let options = CompileOptions {
         input: model.clone(),
