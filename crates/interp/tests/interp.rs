@@ -240,10 +240,11 @@ fn bodies_read_what_functions_of_the_program_fold() {
          output user \"y\" %1 : f32[2]",
     );
     let w = HostValue::Tensor(HostTensor::from_f32(vec![2], &[1.0, -3.0]));
-    let found = run_in(&program, &main, &[w.clone()], &BTreeMap::new()).unwrap();
+    let found = run_in(&program, &main, std::slice::from_ref(&w), &BTreeMap::new()).unwrap();
     assert_eq!(found[0].tensor().unwrap().to_f32(), [4.0, -12.0]);
     // Nothing computes it, or it is computed from itself.
-    let error = run_in(&program[..2], &main, &[w.clone()], &BTreeMap::new()).unwrap_err();
+    let error =
+        run_in(&program[..2], &main, std::slice::from_ref(&w), &BTreeMap::new()).unwrap_err();
     assert!(error.0.ends_with("@body.constants.1: j has no value"), "{}", error.0);
     let mut turning = program;
     turning[2].params[0] = ir::Param { name: "k".to_owned(), kind: ir::ParamKind::Folded };
