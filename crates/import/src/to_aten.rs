@@ -8,18 +8,20 @@
 //! become part of a text, are checked or replaced.
 
 mod arguments;
+mod autocast;
 mod bodies;
 mod constants;
 mod graph;
 mod hops;
 mod signature;
+mod stacked;
 mod symbols;
 mod vmap;
 
 use std::collections::BTreeSet;
 
 use diag::{Diag, codes};
-use ir::{Builder, Function, Origin, Type, ValueId};
+use ir::{Builder, DType, Function, Origin, Type, ValueId};
 use sym::{Expr, Facts};
 
 use crate::{
@@ -102,6 +104,8 @@ struct Importer<'p> {
     guards: Vec<(Expr, String)>,
     /// The symbols that data has defined at this place, in the functions around it too.
     defined: BTreeSet<String>,
+    /// What autocast computes in at this place.
+    autocast: Option<DType>,
     unsupported: Map<Unsupported>,
     diags: Vec<Diag>,
 }
@@ -129,6 +133,7 @@ impl<'p> Importer<'p> {
             made: Vec::new(),
             guards: Vec::new(),
             defined: BTreeSet::new(),
+            autocast: None,
             unsupported: Map::default(),
             diags: Vec::new(),
         }

@@ -48,6 +48,8 @@ pub(super) struct HopResult<'p> {
 pub(super) struct Made<'p> {
     body: &'p GraphArgument,
     passing: Vec<Passing>,
+    /// What autocast around it computes in.
+    autocast: Option<DType>,
     name: String,
 }
 
@@ -308,7 +310,10 @@ impl<'p> Importer<'p> {
 
     /// Makes a function of a body, once for all its calls; gives its name.
     pub(super) fn body(&mut self, it: &'p GraphArgument, passing: &[Passing]) -> String {
-        let same = |made: &&Made<'_>| made.passing == passing && *made.body == *it;
+        let autocast = self.autocast;
+        let same = |made: &&Made<'_>| {
+            made.passing == passing && made.autocast == autocast && *made.body == *it
+        };
         if let Some(made) = self.made.iter().find(same) {
             return made.name.clone();
         }
@@ -345,7 +350,8 @@ impl<'p> Importer<'p> {
             *origins = making.origins;
         }
         self.defined = outside;
-        self.made.push(Made { body: it, passing: passing.to_vec(), name: name.clone() });
+        let passing = passing.to_vec();
+        self.made.push(Made { body: it, passing, autocast, name: name.clone() });
         name
     }
 

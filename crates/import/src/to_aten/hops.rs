@@ -6,6 +6,7 @@ use sym::Expr;
 use super::{
     Importer, Making, Scope,
     arguments::Refusal,
+    autocast::lower_dtype,
     bodies::{Item, Passing},
 };
 use crate::schema::{Argument, Graph, GraphArgument, Node};
@@ -36,6 +37,10 @@ impl<'p> Importer<'p> {
                 let args = vec![carried, extra];
                 self.results_of(making, scope, node, aten::WhileLoop::def(), args, attrs)
             }
+            (
+                "while_loop_stack_output",
+                [Argument::Graph(cond), Argument::Graph(body), carried, extra],
+            ) => self.stacked_loop(making, scope, node, [cond, body], [carried, extra]),
             ("scan", [Argument::Graph(body), init, xs, extra, ..]) => self.subgraph(
                 making,
                 scope,
@@ -56,13 +61,18 @@ impl<'p> Importer<'p> {
             ) => self.inline(making, scope, node, body, operands),
             (
                 "wrap_with_autocast",
-                [Argument::String(device), _, enabled, _, Argument::Graph(body), operands @ ..],
+                [Argument::String(device), dtype, enabled, _, Argument::Graph(body), operands @ ..],
             ) => {
                 // Casts for another device do not happen on this one.
-                if device == "cpu" && **enabled != Argument::Bool(false) {
-                    return Err(Refusal::Unfit);
-                }
-                self.inline(making, scope, node, body, operands)
+                let inside = match (device.as_str(), *enabled) {
+                    ("cpu", Argument::Bool(false)) => None,
+                    ("cpu", _) => Some(lower_dtype(dtype).ok_or(Refusal::Unfit)?),
+                    _ => self.autocast,
+                };
+                let outside = std::mem::replace(&mut self.autocast, inside);
+                let result = self.inline(making, scope, node, body, operands);
+                self.autocast = outside;
+                result
             }
             _ => Err(Refusal::Unfit),
         }
@@ -229,7 +239,7 @@ impl<'p> Importer<'p> {
     }
 
     /// The types of the results that are tensors, in their places.
-    fn tensor_results(
+    pub(super) fn tensor_results(
         &mut self,
         scope: &Scope<'p>,
         node: &'p Node,
