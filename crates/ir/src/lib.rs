@@ -44,7 +44,7 @@ pub use op::{
 };
 pub use parse::{parse_function, parse_module};
 pub use print::{print_function, print_module};
-pub use rewrite::{Rewriter, compact};
+pub use rewrite::{Rewriter, compact, compact_keeping};
 pub use types::{TensorType, Type};
 pub use verify::verify;
 

@@ -128,10 +128,15 @@ impl<'a> Rewriter<'a> {
 /// Folds ops that equal one of their operands, drops pure ops nobody reads, and renumbers:
 /// the end of every pass. Equal programs come out as equal bodies.
 pub fn compact(body: &Body, facts: &Facts) -> Body {
+    compact_keeping(body, facts, &[])
+}
+
+/// As [`compact`], with some values that are kept though nobody reads them.
+pub fn compact_keeping(body: &Body, facts: &Facts, kept: &[ValueId]) -> Body {
     let mut forward: Vec<ValueId> = (0..body.types.len() as u32).map(ValueId).collect();
     fold_region(body, facts, &body.root, &mut forward);
     let mut live = vec![false; body.types.len()];
-    for it in &body.root.yields {
+    for it in body.root.yields.iter().chain(kept) {
         live[forward[it.index()].index()] = true;
     }
     mark_region(&body.root, &forward, &mut live);

@@ -7,6 +7,7 @@
 //! the base. At the end, parameters that were written become results of their own, and results
 //! that are the memory of a parameter say so.
 
+mod finders;
 mod inplace;
 mod memory;
 mod views;
@@ -14,7 +15,7 @@ mod views;
 use std::rc::Rc;
 
 use diag::Diag;
-use ir::{Function, Op, Output, OutputKind, ParamKind, Rewriter, ValueId, compact};
+use ir::{Function, Op, Output, OutputKind, ParamKind, Rewriter, ValueId, compact_keeping};
 use pass::{PassCx, PassDef, Unit};
 
 use crate::Kinds;
@@ -190,7 +191,8 @@ impl<'a> Functionalize<'a> {
             yields.push(self.read(*value)?);
         }
         let facts = old.facts.clone();
-        let body = compact(&self.rw.new.finish(yields), &facts);
+        let body = self.rw.new.finish(yields);
+        let body = compact_keeping(&body, &facts, &finders::finders(&body));
         let (name, params) = (old.name.clone(), old.params.clone());
         Ok(Function { name, facts, params, outputs, body })
     }

@@ -30,6 +30,8 @@ import compare  # noqa: E402
 import data  # noqa: E402, F401
 import flow  # noqa: E402, F401
 import generate  # noqa: E402, F401
+import modes  # noqa: E402, F401
+import nested  # noqa: E402, F401
 from cases import CASES, STRICT, Fails  # noqa: E402
 
 leaves = torch.utils._pytree.tree_leaves

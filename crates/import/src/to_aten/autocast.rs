@@ -152,14 +152,21 @@ const FLOAT_FAMILIES: &[(&str, &[&str])] = &[
     ),
 ];
 
-fn policy(name: &str) -> Option<Policy> {
+/// Operators that are made of others, which the lists have.
+const MADE_OF_LOWER: &[&str] = &["chain_matmul", "einsum", "inner", "linalg_multi_dot", "tensordot"];
+
+fn policy(name: &str, attrs: &[Attr]) -> Option<Policy> {
     let name = name.strip_suffix(".default").unwrap_or(name);
     let in_family = || {
         FLOAT_FAMILIES
             .iter()
             .any(|(prefix, names)| name.strip_prefix(prefix).is_some_and(|it| names.contains(&it)))
     };
-    if LOWER.contains(&name) {
+    let mode = |mode: &str| attrs.iter().any(|it| matches!(it, Attr::Str(it) if it == mode));
+    if name == "pad" {
+        return (mode("reflect") || mode("replicate")).then_some(Policy::Float);
+    }
+    if LOWER.contains(&name) || MADE_OF_LOWER.contains(&name) {
         return Some(Policy::Lower);
     }
     if WIDEST.contains(&name) {
@@ -190,8 +197,9 @@ impl Importer<'_> {
         making: &mut Making<'_>,
         name: &str,
         args: Vec<Arg>,
+        attrs: &[Attr],
     ) -> Result<Vec<Arg>, Refusal> {
-        let (Some(lower), Some(policy)) = (self.autocast, policy(name)) else { return Ok(args) };
+        let (Some(lower), Some(policy)) = (self.autocast, policy(name, attrs)) else { return Ok(args) };
         let dtype = match policy {
             Policy::Lower => lower,
             Policy::Float => DType::F32,
@@ -249,13 +257,16 @@ mod tests {
 
     #[test]
     fn operators_of_the_lists_have_schemas_or_are_refused() {
+        let (wrapped, mirrored) = (Attr::Str("circular".into()), Attr::Str("reflect".into()));
+        assert_eq!(policy("pad", &[mirrored]), Some(Policy::Float));
+        assert_eq!(policy("pad", &[wrapped]), None);
         // Names that no table of operators has would never apply; a few are not supported at all.
         let known = LOWER.iter().chain(WIDEST).filter(|it| aten::lookup(it).is_some());
         assert!(25 < known.count() + FLOAT.iter().filter(|it| aten::lookup(it).is_some()).count());
-        assert_eq!(policy("linear"), Some(Policy::Lower));
-        assert_eq!(policy("linear.default"), Some(Policy::Lower));
-        assert_eq!(policy("fft_rfft"), Some(Policy::Float));
-        assert_eq!(policy("linalg_vecdot.default"), Some(Policy::Lower));
-        assert_eq!(policy("layer_norm.default"), None);
+        assert_eq!(policy("linear", &[]), Some(Policy::Lower));
+        assert_eq!(policy("linear.default", &[]), Some(Policy::Lower));
+        assert_eq!(policy("fft_rfft", &[]), Some(Policy::Float));
+        assert_eq!(policy("linalg_vecdot.default", &[]), Some(Policy::Lower));
+        assert_eq!(policy("layer_norm.default", &[]), None);
     }
 }

@@ -138,7 +138,7 @@ impl<'p> Importer<'p> {
         if node.inputs.iter().any(|it| !known(&it.name)) {
             return Err(Refusal::Unfit);
         }
-        let args = self.autocast(making, &schema.name, args)?;
+        let args = self.autocast(making, &schema.name, args, &attrs)?;
         self.push(making, scope, node, op, args, attrs)
     }
 
