@@ -69,7 +69,8 @@ for name in while_with_cond scan_many unique_everything checked_bounds; do
   step env TINTYPE="$tintype" bash tests/run/allocations.sh "$out/control/$name.pt2"
 done
 
-# New weights for a loaded package.
+# Inputs that lie otherwise than the exported ones, and new weights for a loaded package.
+step "$torch/bin/python" tests/torch/strides.py "$tintype"
 step "$torch/bin/python" tests/torch/update.py "$tintype"
 
 # Packages written by hand: aliases, writes, state, refusals.

@@ -353,8 +353,12 @@ impl<'a, 'c> Printer<'a, 'c> {
             let shape = self.array(&ty.shape);
             let strides = self.array(ty.strides.as_deref().unwrap_or(&[]));
             let (what, i) = self.whose(it.x());
+            let data = match what {
+                "input" => format!(", {}", self.pointers[it.x().index()]),
+                _ => String::new(),
+            };
             self.code.line(format!(
-                "tt_output_alias_{what}(run, {}, {i}, {}, {shape}, {strides}, {});",
+                "tt_output_{what}_view(run, {}, {i}{data}, {}, {shape}, {strides}, {});",
                 it.index(),
                 ty.rank(),
                 self.size(&it.offset())
@@ -479,6 +483,7 @@ impl<'a, 'c> Printer<'a, 'c> {
 
     fn strided_input(&mut self, it: StridedInput<'_>, result: ValueId) {
         let (i, ty) = (self.input(it.x()), self.tensor(it.x()));
+        self.inputs[result.index()] = Some(i);
         if ty.rank() == 0 {
             self.pointers[result.index()] = self.pointers[it.x().index()].clone();
             return;

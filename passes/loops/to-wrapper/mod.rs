@@ -309,8 +309,9 @@ impl Lower<'_> {
                     match whole {
                         true => wrapper::OutputInput::build(&mut self.builder, x, index)?,
                         false => {
-                            let ty = output.ty.clone();
-                            let offset = Expr::int(0);
+                            // Of what the caller gave at the strides that are known here.
+                            let x = self.read(function.body.root.params[param]);
+                            let (ty, offset) = (output.ty.clone(), Expr::int(0));
                             wrapper::OutputView::build(&mut self.builder, x, index, ty, offset)?
                         }
                     };

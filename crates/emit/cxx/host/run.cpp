@@ -130,13 +130,24 @@ void tt_output_alias_input(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, co
   tt_output_view(run, k, tt_input_handle(run, i), ndim, sizes, strides, offset);
 }
 
-void tt_output_state(tt_run* run, uint32_t k, uint32_t i) {
-  const tt_constant_info& info = run->model->constants[i];
-  tt_output_alias_state(run, k, i, info.ndim, info.sizes, info.strides, 0);
+void tt_output_input_view(tt_run* run, uint32_t k, uint32_t i, const void* data, int32_t ndim,
+                          const int64_t* sizes, const int64_t* strides, int64_t offset) {
+  const tt_tensor& input = run->inputs[i];
+  if (data == input.data) {
+    tt_output_view(run, k, tt_input_handle(run, i), ndim, sizes, strides, offset);
+    return;
+  }
+  const char* start = static_cast<const char*>(data) + offset * dtype_size(input.dtype);
+  tt_output_copy(run, k, start, ndim, sizes, strides, input.dtype);
 }
 
-void tt_output_alias_state(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
-                           const int64_t* strides, int64_t offset) {
+void tt_output_state(tt_run* run, uint32_t k, uint32_t i) {
+  const tt_constant_info& info = run->model->constants[i];
+  tt_output_state_view(run, k, i, info.ndim, info.sizes, info.strides, 0);
+}
+
+void tt_output_state_view(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
+                          const int64_t* strides, int64_t offset) {
   expect_empty_output(run, k);
   set_output(run, k, state_view(full(run)->container, i, ndim, sizes, strides, offset));
 }

@@ -402,11 +402,16 @@ void tt_output_input(tt_run* run, uint32_t k, uint32_t i);
 void tt_output_alias_input(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
                            const int64_t* strides, int64_t offset);
 
+// As `tt_output_alias_input`, where `data` is input `i` as `tt_input_strided` gave it. If that is a copy,
+// because the caller's tensor lies otherwise than it was said to, so is the output.
+void tt_output_input_view(tt_run* run, uint32_t k, uint32_t i, const void* data, int32_t ndim,
+                          const int64_t* sizes, const int64_t* strides, int64_t offset);
+
 // State `i` itself, and a view of it: what the caller writes there, the next run reads. `offset` is in
 // elements from the state's first element. The memory lives as long as somebody holds it.
 void tt_output_state(tt_run* run, uint32_t k, uint32_t i);
-void tt_output_alias_state(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
-                           const int64_t* strides, int64_t offset);
+void tt_output_state_view(tt_run* run, uint32_t k, uint32_t i, int32_t ndim, const int64_t* sizes,
+                          const int64_t* strides, int64_t offset);
 
 // Output `j`, filled before, once more: a second handle of the same tensor.
 void tt_output_same(tt_run* run, uint32_t k, uint32_t j);
