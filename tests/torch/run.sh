@@ -60,9 +60,15 @@ control=(
   cond_outer_sizes cond_shapes_differ cond_weights while_rotate while_int_result while_with_cond
   scan_many scan_reverse map_tree shared_layers shared_sizes generation
   item_float checked_bounds bool_index_rows unique_everything split_by_tensor data_in_branch
+  stacked_turns autocast_layers state_back branch_by_masked_count empty_everywhere
 )
 step "$torch/bin/python" tests/torch/control/run.py export "$out/control" "${control[@]}"
 step "$torch/bin/python" tests/torch/control/run.py check "$out/control" "$tintype" "${control[@]}"
+# Evaluated after every pass: bodies with folded constants, no rows, no turns, and what must fail.
+step "$torch/bin/python" tests/torch/control/run.py validate "$out/control" "$tintype" \
+  cond_weights unique_everything checked_bounds stacked_turns empty_everywhere
+# Tokens decoded with caches, each compared with eager.
+step "$torch/bin/python" tests/torch/decode.py "$tintype" --alone 20
 
 # Blocks of bodies, and of sizes that only the data knows, are kept for later runs.
 for name in while_with_cond scan_many unique_everything checked_bounds; do
