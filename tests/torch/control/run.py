@@ -137,7 +137,7 @@ def sanitize(tintype, folder, name, options):
 
 
 # What the exporter wrote has no evaluator: values are watched from there on.
-UNWATCHED = re.compile(r"  @\S+: (functionalize, )?decompose: before it: \S+: has no evaluator")
+UNWATCHED = re.compile(r"  @\S+: (functionalize|decompose|functionalize, decompose): before it: \S+: has no evaluator")
 
 
 def validated(tintype, archive, inputs, fails, options):

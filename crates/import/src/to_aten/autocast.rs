@@ -153,7 +153,8 @@ const FLOAT_FAMILIES: &[(&str, &[&str])] = &[
 ];
 
 /// Operators that are made of others, which the lists have.
-const MADE_OF_LOWER: &[&str] = &["chain_matmul", "einsum", "inner", "linalg_multi_dot", "tensordot"];
+const MADE_OF_LOWER: &[&str] =
+    &["chain_matmul", "einsum", "inner", "linalg_multi_dot", "tensordot"];
 
 fn policy(name: &str, attrs: &[Attr]) -> Option<Policy> {
     let name = name.strip_suffix(".default").unwrap_or(name);
@@ -199,7 +200,9 @@ impl Importer<'_> {
         args: Vec<Arg>,
         attrs: &[Attr],
     ) -> Result<Vec<Arg>, Refusal> {
-        let (Some(lower), Some(policy)) = (self.autocast, policy(name, attrs)) else { return Ok(args) };
+        let (Some(lower), Some(policy)) = (self.autocast, policy(name, attrs)) else {
+            return Ok(args);
+        };
         let dtype = match policy {
             Policy::Lower => lower,
             Policy::Float => DType::F32,

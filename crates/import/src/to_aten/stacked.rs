@@ -5,7 +5,9 @@
 //! Bodies write nothing but their results, so both give the same. A loop of no turn keeps what it began
 //! with: that is a turn of the scan whose condition does not hold.
 
-use ir::{Arg, Attr, Builder, Function, OpRef, Output, OutputKind, Param, ParamKind, Type, ValueId};
+use ir::{
+    Arg, Attr, Builder, Function, OpRef, Output, OutputKind, Param, ParamKind, Type, ValueId,
+};
 use sym::Expr;
 
 use super::{
@@ -148,12 +150,7 @@ impl<'p> Importer<'p> {
     }
 
     /// The body of a scan: what a turn gives is carried on, and kept.
-    fn kept(
-        &mut self,
-        cond: &Function,
-        body: &Function,
-        count: usize,
-    ) -> Result<String, Refusal> {
+    fn kept(&mut self, cond: &Function, body: &Function, count: usize) -> Result<String, Refusal> {
         let mut calling = calling(body);
         let mut all = operands(&mut calling, body, 0..count);
         calling.param("turn", scalar(ir::DType::I64));
@@ -164,8 +161,7 @@ impl<'p> Importer<'p> {
         let as_it_is = self.identity(body, count);
         let attrs = vec![Attr::None, Attr::Ref(body.name.clone()), Attr::Ref(as_it_is)];
         let args = vec![goes_on.into(), given(all)];
-        let made =
-            self.stated(&mut calling.making, aten::Cond::def(), args, attrs, types(body))?;
+        let made = self.stated(&mut calling.making, aten::Cond::def(), args, attrs, types(body))?;
         let yields = [made.as_slice(), &made].concat();
         Ok(self.finished(body, calling, &yields))
     }
