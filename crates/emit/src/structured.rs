@@ -3,13 +3,13 @@
 use ir::{AttrTy, Body, DType, Function, Op, TensorType, Type, View as OpView};
 use loops::{
     Attention, Conv2d, Gemm, Lane, Linalg, PANEL, Pack, Sort, Store, axis_facts, block_access,
-    linear_offset,
+    kernel_symbols, linear_offset,
 };
 use sym::{Expr, Facts};
 
 use crate::{
     code::Code,
-    kernel::{Printer, TileLanes, declared_symbol, kernel_declaration, kernel_symbols},
+    kernel::{Printer, TileLanes, declared_symbol, kernel_declaration},
     names::memory_type,
 };
 
