@@ -261,9 +261,8 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
 
 fn ordered_peaks(session: &Session) -> Option<(u64, u64)> {
     let counts = session.counts(Phase::Wrapper);
-    let bytes = |what: &str| {
-        counts.iter().find(|it| it.0 == "order" && it.1 == what).map(|it| it.2)
-    };
+    let bytes =
+        |what: &str| counts.iter().find(|it| it.0 == "order" && it.1 == what).map(|it| it.2);
     bytes("bytes at the peak before").zip(bytes("bytes at the peak after"))
 }
 

@@ -130,7 +130,7 @@ scratch part_scratch(const tt_attention &p) {
   s.q = s.stats + round64(3 * UNIT * f);
   s.rows = s.q + round64(MC * p.d * f);
   s.tile = s.rows + round64(MC * sizeof(float *));
-  s.bytes = s.tile + round64(max64(block_tile(1, p.d, ceil_div(kb, NR)), block_tile(1, kb, ceil_div(p.dv, NR))) * f);
+  s.bytes = s.tile + round64(max64(block_tile(MC, 1, p.d, ceil_div(kb, NR)), block_tile(MC, 1, kb, ceil_div(p.dv, NR))) * f);
   return s;
 }
 
@@ -266,6 +266,11 @@ void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, 
   }
 }
 
+// Threads that are worth waking.
+int parts(const tt_attention &p, int threads) {
+  return worth(double(p.batch) * p.heads * p.lq * p.lk * (p.d + p.dv + 32) / 16, threads);
+}
+
 // Units per head: enough to keep the rows of a unit in cache and the threads evenly
 // busy, but not so many that packing k and v for each shows.
 int64_t units_per_head(const tt_attention &p, int threads) {
@@ -288,7 +293,7 @@ int64_t units_per_head(const tt_attention &p, int threads) {
 
 using namespace tt;
 
-int64_t tt_attention_workspace(const tt_attention *p, int threads) { return 64 + part_scratch(*p).bytes * max64(threads, 1); }
+int64_t tt_attention_workspace(const tt_attention *p, int threads) { return 64 + part_scratch(*p).bytes * parts(*p, threads); }
 
 void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
   if (p->batch <= 0 || p->heads <= 0 || p->lq <= 0 || p->dv <= 0) return;
@@ -302,7 +307,7 @@ void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
   }
   char *mem = align64(workspace);
   const scratch at = part_scratch(*p);
-  const int nt = worth(double(p->batch) * p->heads * p->lq * p->lk * (p->d + p->dv + 32) / 16, threads);
+  const int nt = parts(*p, threads);
   const bool few = p->lq <= FEW && p->k_stride[3] == 1 && p->v_stride[3] == 1;
   const int64_t units = few ? p->lq : units_per_head(*p, nt), total = p->batch * p->heads * units;
   share(nt, [&](int t) {

@@ -48,16 +48,16 @@ int64_t lines_at_once(const tt_conv2d &p) {
   return more * p.stride_h + ceil_div(more, oh) * between + filter_lines(p);
 }
 
-// A copy: of all lines, for all threads, or a ring for each thread where that is less.
+// A copy: of all lines, for all parts of the work, or a ring for each where that is less.
 struct copy_plan {
   int64_t lines, bytes;  // of one
   int64_t count;
 };
-copy_plan plan_copy(const tt_conv2d &p, int threads) {
+copy_plan plan_copy(const tt_conv2d &p, int parts) {
   if (!copies(p)) return {0, 0, 0};
   const int64_t all = p.n * copy_h(p), ring = lines_at_once(p);
   copy_plan res{all, 0, 1};
-  if (ring * max64(threads, 1) < all) res.lines = ring, res.count = max64(threads, 1);
+  if (ring * parts < all) res.lines = ring, res.count = parts;
   res.bytes = round64(res.lines * copy_line(p) * sizeof(float));
   return res;
 }
@@ -174,7 +174,9 @@ scratch part_scratch(const tt_conv2d &p) {
   scratch s;
   s.rows = 0;
   s.tile = round64(MC * taps * sizeof(float *));
-  s.bytes = s.tile + round64(max64(block_tile(taps, kc, panels), block_tile(p.kh, kc * p.kw, panels)) * sizeof(float));
+  const int64_t pixels = p.n * p.oh * p.ow;
+  const int64_t floats = max64(block_tile(pixels, taps, kc, panels), block_tile(pixels, p.kh, kc * p.kw, panels));
+  s.bytes = s.tile + round64(floats * sizeof(float));
   return s;
 }
 
@@ -210,12 +212,17 @@ void point(const tt_conv2d &p, const view &v, const float *zeros, int64_t row0, 
   for (int64_t t = 0; t < taps; t++) fill_tile(rows + t * MC, nrows);
 }
 
+grid grid_of(const tt_conv2d &p, int threads) {
+  const int64_t panels = p.groups * ceil_div(p.oc / p.groups, NR);
+  return cut(p.n * p.oh * p.ow, panels, p.kh * p.kw * (p.c / p.groups), threads);
+}
+
 void contract(const tt_conv2d &p, const float *input, const view &all, const copy_plan &copy, const float *packed, const float *zeros,
               tt_epilogue epilogue, void *ctx, char *mem, int threads) {
   const int64_t pixels = p.n * p.oh * p.ow, cg = p.c / p.groups, og = p.oc / p.groups;
   const int64_t k = p.kh * p.kw * cg, group_panels = ceil_div(og, NR);
   const scratch s = part_scratch(p);
-  const grid g = cut(pixels, p.groups * group_panels, k, threads);
+  const grid g = grid_of(p, threads);
   share(g.parts(), [&](int i) {
     int64_t t0, t1, p0, p1;
     g.part(i, t0, t1, p0, p1);
@@ -312,6 +319,11 @@ void depthwise_pixels(const float *in, int64_t step, const float *weights, const
     }
 }
 
+int64_t depthwise_units(const tt_conv2d &p) { return p.n * p.oh * ceil_div(p.c, block_c(p)); }
+int depthwise_parts(const tt_conv2d &p, int threads) {
+  return worth(double(depthwise_units(p)) * p.ow * block_c(p) * p.kh * p.kw / 8, threads);
+}
+
 int64_t depthwise_scratch(const tt_conv2d &p) {
   return round64(p.kh * p.kw * sizeof(tap)) + round64((TILE + L) * sizeof(float));
 }
@@ -319,8 +331,8 @@ int64_t depthwise_scratch(const tt_conv2d &p) {
 void run_depthwise(const tt_conv2d &p, const float *input, const view &all, const copy_plan &copy, const float *packed,
                    tt_epilogue epilogue, void *ctx, char *mem, int threads) {
   const int64_t ld = block_c(p), pixels = block_x(p);
-  const int64_t cblocks = ceil_div(p.c, ld), units = p.n * p.oh * cblocks;
-  const int nt = worth(double(units) * p.ow * ld * p.kh * p.kw / 8, threads);
+  const int64_t cblocks = ceil_div(p.c, ld), units = depthwise_units(p);
+  const int nt = depthwise_parts(p, threads);
   const int64_t bytes = depthwise_scratch(p), step = p.stride_w * all.sw;
   share(nt, [&](int i) {
     view v = own(all, copy, i);
@@ -368,6 +380,8 @@ void run_depthwise(const tt_conv2d &p, const float *input, const view &all, cons
   });
 }
 
+int parts(const tt_conv2d &p, int threads) { return depthwise(p) ? depthwise_parts(p, threads) : grid_of(p, threads).parts(); }
+
 }  // namespace
 }  // namespace tt
 
@@ -397,8 +411,9 @@ __attribute__((cold)) void tt_conv2d_pack(const tt_conv2d *p, const float *w, in
 
 int64_t tt_conv2d_workspace(const tt_conv2d *p, int threads) {
   const int64_t part = depthwise(*p) ? depthwise_scratch(*p) : part_scratch(*p).bytes;
-  const copy_plan copy = plan_copy(*p, threads);
-  return 64 + round64(p->c * sizeof(float)) + copy.bytes * copy.count + part * max64(threads, 1);
+  const int n = parts(*p, threads);
+  const copy_plan copy = plan_copy(*p, n);
+  return 64 + round64(p->c * sizeof(float)) + copy.bytes * copy.count + part * n;
 }
 
 void tt_conv2d_f32(const tt_conv2d *p, const float *input, const float *packed, tt_epilogue epilogue, void *ctx, void *workspace,
@@ -407,7 +422,7 @@ void tt_conv2d_f32(const tt_conv2d *p, const float *input, const float *packed, 
   char *mem = align64(workspace);
   float *zeros = (float *)mem;
   mem += round64(p->c * sizeof(float));
-  const copy_plan copy = plan_copy(*p, threads);
+  const copy_plan copy = plan_copy(*p, parts(*p, threads));
   const view v = look(*p, input, copy, (float *)mem, threads);
   mem += copy.bytes * copy.count;
   if (depthwise(*p)) {

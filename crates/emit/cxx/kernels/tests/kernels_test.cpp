@@ -100,7 +100,7 @@ static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t) {
   std::vector<float> first;
   for (int threads : {1, 2, 3, 8}) {
     sink s(1, m, n);
-    space w(tt_gemm_workspace(m, n, k, threads));
+    space w(tt_gemm_workspace(m, n, k, ak, threads));
     tt_gemm_f32(m, n, k, a.data(), ar, ak, packed.data(), collect, &s, w.get(), threads);
     finish(what, s, w, want, k);
     if (threads == 1) first = s.out;
@@ -126,7 +126,7 @@ static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool b
       }
   for (int threads : {1, 2, 5}) {
     sink s(batch, m, n);
-    space w(tt_bmm_workspace(batch, m, n, k, threads));
+    space w(tt_bmm_workspace(batch, m, n, k, 1, threads));
     tt_bmm_f32(batch, m, n, k, a.data(), m * k, k, 1, b.data(), bb, bk, bn, collect, &s, w.get(), threads);
     finish(what, s, w, want, k);
   }
