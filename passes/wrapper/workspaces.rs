@@ -4,7 +4,7 @@
 //! lie behind the arena, only above those tensors, and shares the rest with tensors of other times.
 //! How large it is depends on the number of threads, and is known at run time.
 
-use ir::Function;
+use ir::{Function, ValueId};
 use sym::Expr;
 
 use crate::{
@@ -15,9 +15,10 @@ use crate::{
 
 /// The first arena of a planned function, where workspaces lie if it is made before any kernel runs.
 pub(crate) struct Workspaces<'a> {
-    function: &'a Function,
     proofs: Proofs<'a>,
     arena: ArenaUse,
+    /// Where each of its tensors ends.
+    ends: Vec<Expr>,
     /// The number of each outermost statement.
     starts: Vec<usize>,
 }
@@ -25,30 +26,31 @@ pub(crate) struct Workspaces<'a> {
 impl<'a> Workspaces<'a> {
     pub(crate) fn of(function: &'a Function) -> Option<Workspaces<'a>> {
         wrapper::early_arena(function)?;
+        let arena = ArenaUse::all(function).into_iter().next()?;
+        let end = |it: &Place| it.offset.clone() + it.size.clone();
         Some(Workspaces {
-            function,
             proofs: Proofs::of(function),
-            arena: ArenaUse::all(function).into_iter().next()?,
+            ends: arena.places.iter().map(|it| sym::simplify(&end(it), &function.facts)).collect(),
+            arena,
             starts: Lives::of(function).starts,
         })
     }
 
-    /// The ends of what is in use at the outermost statement `at`.
-    fn ends(&self, at: usize) -> Vec<(&Place, Expr)> {
+    /// What is in use at the outermost statement `at`, and where it ends.
+    fn live(&self, at: usize) -> Vec<(ValueId, Expr)> {
         let number = self.starts.get(at).copied().unwrap_or(self.arena.end);
-        let is_live = |it: &&Place| it.life.0 <= number && number < it.life.1;
-        let end = |it: &Place| {
-            sym::simplify(&(it.offset.clone() + it.size.clone()), &self.function.facts)
-        };
-        self.arena.places.iter().filter(is_live).map(|it| (it, end(it))).collect()
+        let places = self.arena.places.iter().zip(&self.ends);
+        places
+            .filter(|it| it.0.life.0 <= number && number < it.0.life.1)
+            .map(|it| (it.0.value, it.1.clone()))
+            .collect()
     }
 
     /// Where the workspace of a call at the outermost statement `at` begins if each tensor has a
     /// guard of so many bytes behind it.
     pub(crate) fn start(&mut self, at: usize, guard: &Expr) -> Expr {
         let mut highest: Vec<Expr> = Vec::new();
-        let ends: Vec<Expr> = self.ends(at).into_iter().map(|it| it.1).collect();
-        for end in ends {
+        for (_, end) in self.live(at) {
             if !highest.iter().any(|it| self.proofs.at_most(&end, it)) {
                 highest.retain(|it| !self.proofs.at_most(it, &end));
                 highest.push(end);
@@ -69,8 +71,8 @@ impl<'a> Workspaces<'a> {
         {
             return Some("the workspace is not proven to begin inside the arena".to_owned());
         }
-        let ends: Vec<_> = self.ends(at).into_iter().map(|it| (it.0.value, it.1)).collect();
-        let below = ends.iter().find(|it| !self.proofs.at_most(&it.1, start))?;
+        let live = self.live(at);
+        let below = live.iter().find(|it| !self.proofs.at_most(&it.1, start))?;
         Some(format!("{} is in use while the kernel works, and may overlap its workspace", below.0))
     }
 }

@@ -10,6 +10,7 @@ pub(crate) use self::place::points;
 use diag::Diag;
 use ir::{Arg, AttrTy, Function, Op, Result, Rewriter, Type, ValueId, View};
 use pass::{OptionDef, PassCx, PassDef, Unit};
+use rustc_hash::FxHashSet;
 use sym::Expr;
 use wrapper::{Arena, Call, Slice};
 
@@ -82,12 +83,12 @@ fn place_workspaces(function: &Function, unit: &Unit, cx: &PassCx<'_>) -> Result
     };
     let late = wrapper::symbols_of_data(function);
     let is_early = |it: &Function| loops::kernel_symbols(it).iter().all(|it| !late.contains(it));
+    let kernels = unit.functions.iter().filter(|it| loops::has_workspace(it) && is_early(it));
+    let names: FxHashSet<&str> = kernels.map(|it| it.name.as_str()).collect();
     let mut it = Rewriter::new(function);
     for (at, op) in function.body.ops().iter().enumerate() {
         let call = Call::of(View::of(&function.body, &function.facts, op));
-        let name = call.map(|it| it.kernel().0);
-        let kernel = unit.functions.iter().find(|it| Some(&it.name) == name.as_ref());
-        if !kernel.is_some_and(|it| loops::has_workspace(it) && is_early(it)) {
+        if !call.is_some_and(|it| names.contains(it.kernel().0.as_str())) {
             it.copy(op)?;
             continue;
         }
