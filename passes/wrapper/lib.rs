@@ -8,7 +8,9 @@ use pass::{PassDef, Unit};
 pub mod arena;
 mod in_place;
 mod lives;
+mod proofs;
 pub mod report;
+mod workspaces;
 pub mod writes;
 
 #[path = "check-memory/mod.rs"]

@@ -42,7 +42,7 @@ for model in "$@"; do
   "$tintype" --quiet compile "$model" -o "$folder/model.pt2"
   read -r few_allocations few_runs <<< "$(measure 0.05 "$model")"
   # A slow model, or a loaded machine, takes longer to show anything.
-  for seconds in 3 30; do
+  for seconds in 3 30 120; do
     read -r many_allocations many_runs <<< "$(measure "$seconds" "$model")"
     if [ "$many_runs" -gt "$few_runs" ]; then
       break

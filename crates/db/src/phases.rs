@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use catalog::Phase;
 use diag::Diag;
-use pass::{Observer, Repro, Runner, Step, Unit, program_steps};
+use pass::{Observer, PassEvent, Repro, Runner, Step, Unit, program_steps};
 
 use crate::{Db, Function, read::Located, together::entered};
 
@@ -19,6 +19,8 @@ pub struct Lowered {
     /// Whether this phase or one before it failed; then the unit is what the first to fail was
     /// given.
     pub failed: bool,
+    /// What the passes of this phase counted: the pass, what, and how many.
+    pub counts: Arc<[(&'static str, &'static str, u64)]>,
 }
 
 impl Lowered {
@@ -32,7 +34,13 @@ impl Lowered {
     }
 
     pub(crate) fn unchanged(unit: &Located, failed: bool) -> Lowered {
-        Lowered { unit: unit.clone(), diags: Arc::default(), repro: None, failed }
+        Lowered {
+            unit: unit.clone(),
+            diags: Arc::default(),
+            repro: None,
+            failed,
+            counts: Arc::default(),
+        }
     }
 }
 
@@ -89,8 +97,12 @@ fn run<'db>(db: &'db dyn Db, function: Function<'db>, phase: Phase, before: &Low
     if before.failed {
         return before.clone();
     }
-    match runner.run(&phase.contract(), own, before.unit(), &mut Cancel(db)) {
-        Ok(it) => Lowered::unchanged(&Located(Arc::new(it)), false),
+    let mut watch = Watch { db, counts: Vec::new() };
+    match runner.run(&phase.contract(), own, before.unit(), &mut watch) {
+        Ok(it) => Lowered {
+            counts: watch.counts.into(),
+            ..Lowered::unchanged(&Located(Arc::new(it)), false)
+        },
         Err(it) => Lowered {
             diags: it.diags.into(),
             repro: Some(Arc::new(it.repro)),
@@ -99,11 +111,19 @@ fn run<'db>(db: &'db dyn Db, function: Function<'db>, phase: Phase, before: &Low
     }
 }
 
-/// Stops between two passes if someone waits to change an input.
-pub(crate) struct Cancel<'db>(pub &'db dyn Db);
+/// Stops between two passes if someone waits to change an input; keeps what passes count.
+pub(crate) struct Watch<'db> {
+    pub db: &'db dyn Db,
+    pub counts: Vec<(&'static str, &'static str, u64)>,
+}
 
-impl Observer for Cancel<'_> {
+impl Observer for Watch<'_> {
     fn before(&mut self, _phase: &'static str, _index: usize, _step: &Step, _unit: &Unit) {
-        self.0.unwind_if_revision_cancelled();
+        self.db.unwind_if_revision_cancelled();
+    }
+
+    fn after(&mut self, event: &PassEvent<'_>) {
+        let counts = event.counts.iter().map(|it| (event.step.pass.name, it.0, it.1));
+        self.counts.extend(counts);
     }
 }

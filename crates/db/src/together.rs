@@ -10,7 +10,7 @@ use pass::{Repro, Runner, Unit, join_units, part_units, program_steps};
 
 use crate::{
     Archive, Db, Function, import, lowered,
-    phases::{Cancel, Lowered},
+    phases::{Lowered, Watch},
     read::Located,
 };
 
@@ -56,7 +56,12 @@ pub(crate) fn together(db: &dyn Db, archive: Archive, phase: usize) -> Together 
     let steps = archive.pipeline(db).steps(db, phase);
     let program = join_units(befores.iter().map(|it| &**it.unit()));
     let steps = &steps[..program_steps(steps)];
-    match runner.run_steps(&phase.contract(), steps, &program, &mut Cancel(db)) {
+    match runner.run_steps(
+        &phase.contract(),
+        steps,
+        &program,
+        &mut Watch { db, counts: Vec::new() },
+    ) {
         Ok(it) => Together {
             units: parted(db, functions, &it).into_iter().map(Located).collect(),
             failed: false,

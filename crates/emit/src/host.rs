@@ -6,6 +6,7 @@ mod tables;
 mod workspace;
 
 use ir::{Function, ParamKind, TensorType, Type, ValueId, View as OpView};
+use loops::kernel_symbols;
 use sym::{Expr, Range};
 use wrapper::{
     Alloc, Arena, Assert, Bind, BindItem, Call, CheckDim, CheckStrides, CheckTensor, OutputAlias,
@@ -15,7 +16,7 @@ use wrapper::{
 
 use crate::{
     code::Code,
-    kernel::{declared_symbol, kernel_declaration, kernel_symbols},
+    kernel::{declared_symbol, kernel_declaration},
     names::{self, dtype_number, memory_type},
     structured,
 };
@@ -112,17 +113,12 @@ struct Printer<'a, 'c> {
     main: &'a Function,
     kernels: &'a [&'a Function],
     program: &'a control::Program<'a>,
-    /// Symbols that data defines on the way.
-    late: Vec<String>,
     /// What to print for each tensor: a pointer of its element type.
     pointers: Vec<String>,
     /// For parameters, the index among the inputs.
     inputs: Vec<Option<usize>>,
+    /// Whether workspaces reach behind the arena.
     has_workspace: bool,
-    /// The place of the statement that is printed.
-    at: usize,
-    /// Where workspaces begin, if that is not behind the arena.
-    tops: Option<workspace::Tops>,
     arrays: Vec<(String, String)>,
     /// Blocks to give back at the end.
     blocks: Vec<String>,
@@ -139,19 +135,15 @@ impl<'a, 'c> Printer<'a, 'c> {
         program: &'a control::Program<'a>,
     ) -> Printer<'a, 'c> {
         let count = main.body.types.len();
-        let late = wrapper::symbols_of_data(main);
         Printer {
             code,
             info,
             main,
             kernels,
             program,
-            late,
             pointers: vec![String::new(); count],
             inputs: vec![None; count],
             has_workspace: false,
-            at: 0,
-            tops: None,
             arrays: Vec::new(),
             blocks: Vec::new(),
             bound: Vec::new(),
@@ -183,12 +175,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             }
             self.constant(&param.name, *value);
         }
-        let has_arena = self.main.body.ops().iter().any(|it| it.def.0.name == "wrapper.arena");
-        self.tops = workspace::Tops::of(self.main);
-        for (at, op) in self.main.body.ops().iter().enumerate() {
-            self.at = at;
-            self.op(op, has_arena);
-        }
+        self.main.body.ops().iter().for_each(|it| self.op(it));
         self.give_back();
         self.code.close("}");
     }
@@ -221,7 +208,7 @@ impl<'a, 'c> Printer<'a, 'c> {
         self.info.constants.iter().position(|it| it.name == name)
     }
 
-    fn op(&mut self, op: &'a ir::Op, has_arena: bool) {
+    fn op(&mut self, op: &'a ir::Op) {
         let view = OpView::of(&self.main.body, &self.main.facts, op);
         if let Some(it) = CheckTensor::of(view) {
             let (i, ty) = (self.input(it.x()), self.tensor(it.x()));
@@ -285,12 +272,8 @@ impl<'a, 'c> Printer<'a, 'c> {
         } else if TakeInputs::of(view).is_some() {
             self.code.line("tt_take_inputs(run);");
             self.workspace();
-            match early_arena(self.main) {
-                Some(size) => self.arena(&size),
-                None if !has_arena && self.has_workspace => {
-                    self.code.line("void* const workspace = tt_arena(run, workspace_bytes);");
-                }
-                None => {}
+            if let Some(size) = early_arena(self.main) {
+                self.arena(&size);
             }
         } else if let Some(it) = StridedInput::of(view) {
             self.strided_input(it, op.result());
@@ -388,9 +371,6 @@ impl<'a, 'c> Printer<'a, 'c> {
             true => {
                 self.code.line(format!("const int64_t arena_bytes = {size};"));
                 self.code.line("char* const arena = tt_arena(run, arena_bytes + workspace_bytes);");
-                if self.tops.is_none() {
-                    self.code.line("void* const workspace = arena + arena_bytes;");
-                }
             }
             false => self.code.line(format!("char* const arena = tt_arena(run, {size});")),
         }
@@ -491,48 +471,9 @@ impl<'a, 'c> Printer<'a, 'c> {
         self.define(result, &format!("tt_input_strided(run, {i}, {strides})"));
     }
 
-    /// How much of the arena's end a workspace has for itself while a statement runs.
-    fn room(&self, at: usize) -> i64 {
-        self.tops.as_ref().map_or(0, |it| it.room(at))
-    }
-
-    /// What workspaces need behind the arena, at most.
-    fn workspace(&mut self) {
-        // For each need the least room in the arena that a kernel with it has.
-        let mut needs: Vec<(String, i64)> = Vec::new();
-        for (at, kernel) in self.called_kernels() {
-            let need = structured::workspace(kernel, &|it| it.to_owned());
-            let Some(need) = need.filter(|_| !self.is_late(kernel)) else { continue };
-            let room = self.room(at);
-            match needs.iter_mut().find(|it| it.0 == need) {
-                Some(it) => it.1 = it.1.min(room),
-                None => needs.push((need, room)),
-            }
-        }
-        if needs.is_empty() {
-            return;
-        }
-        self.has_workspace = true;
-        self.code.line("int64_t workspace_bytes = 0;");
-        for (need, room) in needs {
-            self.code.open("{");
-            let rest = if room == 0 { String::new() } else { format!(" - {room}") };
-            self.code.line(format!("const int64_t need = {need}{rest};"));
-            self.code.line("if (workspace_bytes < need) workspace_bytes = need;");
-            self.code.close("}");
-        }
-    }
-
     fn call(&mut self, it: Call<'_>) {
         let name = it.kernel().0;
         let Some(kernel) = self.kernels.iter().copied().find(|it| it.name == name) else { return };
-        // What a kernel needs for sizes that came late is known only now.
-        let late = structured::workspace(kernel, &|it| it.to_owned());
-        let late = late.filter(|_| self.is_late(kernel));
-        if let Some(need) = &late {
-            self.code.open("{");
-            self.code.line(format!("void* const late_workspace = tt_alloc(run, {need});"));
-        }
         let mut args: Vec<String> = it
             .inputs()
             .iter()
@@ -541,18 +482,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             .collect();
         args.extend(kernel_symbols(kernel));
         args.push("&run->fault".to_owned());
-        let start = self.tops.as_ref().map(|it| it.start(self.at));
-        args.push(match (&late, self.has_workspace, start) {
-            (Some(_), ..) => "late_workspace".to_owned(),
-            (None, true, Some(start)) => format!("arena + {start}"),
-            (None, true, None) => "workspace".to_owned(),
-            (None, false, _) => "nullptr".to_owned(),
-        });
-        self.code.line(format!("{name}({});", args.join(", ")));
-        if late.is_some() {
-            self.code.line("tt_free(run, late_workspace);");
-            self.code.close("}");
-        }
+        self.call_with_workspace(it, kernel, &args.join(", "));
         if it.faults() {
             self.code.line("tt_check_fault(run);");
         }

@@ -3,13 +3,13 @@
 use ir::{AttrTy, Body, DType, Function, Op, TensorType, Type, View as OpView};
 use loops::{
     Attention, Conv2d, Gemm, Lane, Linalg, PANEL, Pack, Sort, Store, axis_facts, block_access,
-    linear_offset,
+    kernel_symbols, linear_offset,
 };
 use sym::{Expr, Facts};
 
 use crate::{
     code::Code,
-    kernel::{Printer, TileLanes, declared_symbol, kernel_declaration, kernel_symbols},
+    kernel::{Printer, TileLanes, declared_symbol, kernel_declaration},
     names::memory_type,
 };
 
@@ -121,7 +121,7 @@ pub(crate) fn workspace(kernel: &Function, name: &dyn Fn(&str) -> String) -> Opt
     if let Some(it) = Gemm::of(view) {
         let (a, b) = (tensor(it.a()), tensor(it.b()));
         let n = it.n().unwrap_or_else(|| b.shape.get(2).cloned().unwrap_or(Expr::int(1)));
-        let sizes = format!("{}, {}, {}", size(&a.shape[1]), size(&n), size(&a.shape[2]));
+        let sizes = [&a.shape[1], &n, &a.shape[2], &strides(&a)[2]].map(size).join(", ");
         return Some(match it.n() {
             Some(_) => format!("tt_gemm_workspace({sizes}, {THREADS})"),
             None => format!("tt_bmm_workspace({}, {sizes}, {THREADS})", size(&a.shape[0])),

@@ -163,6 +163,10 @@ pub struct Report {
     pub files: (usize, usize),
     /// Bytes of constants.
     pub constants: u64,
+    /// The most bytes of intermediate tensors in use at once before and after statements were
+    /// ordered, at sizes in the middle of their ranges; bodies of control flow apart. None if the
+    /// program was not lowered so far.
+    pub ordered_peaks: Option<(u64, u64)>,
 }
 
 /// Times stages and tells of them.
@@ -217,6 +221,7 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
         kernels: 0,
         files: (0, 0),
         constants: 0,
+        ordered_peaks: None,
     };
     if options.emit.is_text() {
         let text = text(&session, options.emit);
@@ -235,6 +240,7 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
         let printed = Printed::new(&session, &options.input, &opened)?;
         (report.kernels, report.files.0) = (printed.kernels, printed.files.len());
         report.constants = printed.layout.size;
+        report.ordered_peaks = ordered_peaks(&session);
         let evaluator = Evaluator::new(&file, &opened.weights, printed.units);
         match toolchain {
             Some(it) => {
@@ -251,6 +257,13 @@ pub fn compile(options: &CompileOptions, progress: &dyn Fn(Stage)) -> Result<Rep
     clock.stop();
     report.times = clock.times;
     Ok(report)
+}
+
+fn ordered_peaks(session: &Session) -> Option<(u64, u64)> {
+    let counts = session.counts(Phase::Wrapper);
+    let bytes =
+        |what: &str| counts.iter().find(|it| it.0 == "order" && it.1 == what).map(|it| it.2);
+    bytes("bytes at the peak before").zip(bytes("bytes at the peak after"))
 }
 
 /// Compiles a function to a library, as if it were the whole program of the archive that it is

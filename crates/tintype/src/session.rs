@@ -193,6 +193,12 @@ impl Session {
         Err(failure)
     }
 
+    /// What the passes of a phase counted in the first function: the pass, what, and how many.
+    pub(crate) fn counts(&self, phase: Phase) -> &[(&'static str, &'static str, u64)] {
+        let functions = &db::import(&self.db, self.archive).functions;
+        functions.first().map_or(&[], |it| &db::lowered(&self.db, *it, phase).counts)
+    }
+
     /// Where the first function's ops came from, by their origin's number.
     pub(crate) fn origins(&self) -> Vec<import::OriginInfo> {
         let functions = &db::import(&self.db, self.archive).functions;

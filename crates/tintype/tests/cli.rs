@@ -104,6 +104,34 @@ fn the_same_archive_gives_the_same_bytes_anywhere() {
     assert!(bytes(true) == bytes(false), "another folder and an empty cache give other bytes");
 }
 
+/// Two large results of which each is soon made small; they stand so that both are there at once.
+const TWO_LARGE: &str = r#"func @main {
+  %0 = param user "x" : f32[8, 8]<8, 1>
+  %1 = param user "w" : f32[8, 512]<512, 1>
+  %2 = param user "v" : f32[512, 8]<8, 1>
+  %3 = tensor.contract %0, %1 {lhs_batch = [], rhs_batch = [], lhs_contract = [1], rhs_contract = [0]} : f32[8, 512]
+  %4 = tensor.tanh %0 : f32[8, 8]
+  %5 = tensor.contract %4, %1 {lhs_batch = [], rhs_batch = [], lhs_contract = [1], rhs_contract = [0]} : f32[8, 512]
+  %6 = tensor.contract %3, %2 {lhs_batch = [], rhs_batch = [], lhs_contract = [1], rhs_contract = [0]} : f32[8, 8]
+  %7 = tensor.contract %5, %2 {lhs_batch = [], rhs_batch = [], lhs_contract = [1], rhs_contract = [0]} : f32[8, 8]
+  %8 = tensor.add %6, %7 : f32[8, 8]
+  output user "y" %8 : f32[8, 8]<8, 1>
+}
+"#;
+
+#[test]
+fn compiling_tells_what_order_has_saved() {
+    let place = place();
+    std::fs::write(place.path("two.ir"), TWO_LARGE).unwrap();
+    let done = place.run(&["compile", "two.ir", "--emit", "cpp", "-o", "two", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    // Rows of 512 numbers, eight of each, and what is made of them.
+    let large = 8 * 512 * 4;
+    let peak = |when: &str| found["ordered_peaks"][when].as_u64().unwrap();
+    assert!(2 * large <= peak("before"), "{found}");
+    assert!(large <= peak("after") && peak("after") < 2 * large, "{found}");
+}
+
 #[test]
 fn inspecting_tells_the_signature() {
     let place = place();

@@ -17,6 +17,7 @@ mod access;
 mod control;
 mod eval;
 mod infer;
+mod kernel;
 mod ops;
 mod pointwise;
 
@@ -25,6 +26,7 @@ pub use access::{
     parts_type,
 };
 pub use control::{Absent, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
+pub use kernel::{has_workspace, kernel_symbols};
 pub use ops::*;
 pub use pointwise::{scalar, scalar_def};
 

@@ -192,12 +192,18 @@ ir::dialect! { wrapper;
     /// Calls a kernel: its inputs, the tensors it writes, then the symbols it takes.
     /// With `faults` the run stops if the kernel has recorded an error.
     ///
+    /// A kernel that works in memory of its own has it from `workspace` on, in bytes from the start
+    /// of the function's first arena, which is made so large that it ends there. Without it the
+    /// kernel gets a block while it runs.
+    ///
     /// ```ir
     /// %0 = param user "x" : f32[8]<1>
     /// %1 = wrapper.alloc {ty = type(f32[8]<1>)} : f32[8]<1>
     /// wrapper.call [%0], [%1] {kernel = @"kernel_0", faults = false}
     /// ```
-    op Call = "call" (many [inputs], many [outputs]) { kernel: Ref, faults: Bool } {
+    op Call = "call" (many [inputs], many [outputs]) {
+        kernel: Ref, faults: Bool, workspace: opt Size,
+    } {
         infer: infer::nothing, effects: Effects::Writes,
         eval: Some(eval::call),
     }

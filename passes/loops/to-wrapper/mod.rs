@@ -241,7 +241,7 @@ impl Lower<'_> {
         }
         let faults = kernel.faults;
         let name = RefName(kernel.name);
-        wrapper::Call::build(&mut self.builder, inputs, outputs, name, faults)?;
+        wrapper::Call::build(&mut self.builder, inputs, outputs, name, faults, None)?;
         Ok(())
     }
 
@@ -269,7 +269,7 @@ impl Lower<'_> {
         let (from, to) = (self.parts(from)?, self.parts(to)?);
         let (source, target) = (self.builder.ty(from).clone(), self.builder.ty(to).clone());
         let name = RefName(kernels.copy(self.function, &source, &target)?.name);
-        wrapper::Call::build(&mut self.builder, vec![from], vec![to], name, false)?;
+        wrapper::Call::build(&mut self.builder, vec![from], vec![to], name, false, None)?;
         Ok(())
     }
 

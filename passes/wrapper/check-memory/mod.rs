@@ -6,11 +6,13 @@
 use diag::{Diag, codes};
 use ir::{Function, View as OpView};
 use pass::{PassCx, PassDef, Unit};
-use rustc_hash::FxHashMap;
-use sym::{Answer, Expr, Facts};
+use sym::Expr;
 use wrapper::Call;
 
-use crate::{in_place::may_be_in_place, lives::Lives, report::ArenaUse};
+use crate::{
+    in_place::may_be_in_place, lives::Lives, proofs::Proofs, report::ArenaUse,
+    workspaces::Workspaces,
+};
 
 /// The pass.
 pub(crate) static CHECK_MEMORY: PassDef = PassDef::new(
@@ -25,14 +27,14 @@ fn run(unit: &Unit, _cx: &PassCx<'_>) -> Result<Unit, Vec<Diag>> {
         .functions
         .iter()
         .filter(|it| wrapper::is_host(it))
-        .flat_map(|it| places(it).into_iter().chain(calls(it, unit)))
+        .flat_map(|it| [places(it), workspaces(it), calls(it, unit)].concat())
         .collect();
     if diags.is_empty() { Ok(unit.clone()) } else { Err(diags) }
 }
 
 /// Tensors of an arena that are in use together are apart, and inside.
 fn places(function: &Function) -> Vec<Diag> {
-    let mut proofs = Proofs { facts: &function.facts, known: FxHashMap::default() };
+    let mut proofs = Proofs::of(function);
     let mut diags = Vec::new();
     for arena in ArenaUse::all(function) {
         let ends: Vec<Expr> = arena
@@ -64,22 +66,23 @@ fn places(function: &Function) -> Vec<Diag> {
     diags
 }
 
-struct Proofs<'a> {
-    facts: &'a Facts,
-    known: FxHashMap<(Expr, Expr), bool>,
-}
-
-impl Proofs<'_> {
-    fn at_most(&mut self, a: &Expr, b: &Expr) -> bool {
-        if let (Some(a), Some(b)) = (a.as_int(), b.as_int()) {
-            return a <= b;
-        }
-        let facts = self.facts;
-        *self
-            .known
-            .entry((a.clone(), b.clone()))
-            .or_insert_with(|| a == b || sym::less_equal(a, b, facts) == Answer::Proven)
+/// What a kernel works in lies above the tensors that are in use while it runs.
+fn workspaces(function: &Function) -> Vec<Diag> {
+    let mut workspaces = Workspaces::of(function);
+    let mut diags = Vec::new();
+    for (at, op) in function.body.ops().iter().enumerate() {
+        let call = Call::of(OpView::of(&function.body, &function.facts, op));
+        let Some(start) = call.and_then(|it| it.workspace()) else { continue };
+        let message = match &mut workspaces {
+            None => "there is no arena for the workspace".to_owned(),
+            Some(it) => match it.fault(at, &start) {
+                Some(fault) => fault,
+                None => continue,
+            },
+        };
+        diags.push(Diag::error(&codes::BODY, message).at(op.origin.0));
     }
+    diags
 }
 
 /// A call that writes memory it also reads is proven to read each element first.

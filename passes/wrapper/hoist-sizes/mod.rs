@@ -32,9 +32,14 @@ fn hoist(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
     // Where each size is needed, in the order in which the program gets there.
     let mut sites: Vec<(usize, Site)> = Vec::new();
     for (at, op) in ops.iter().enumerate().filter(|it| !is_check(it.1)) {
-        let needed = early.filter(|it| it.1 == at).map_or(at, |it| it.0);
         let sizes = op.attrs.iter().enumerate().filter(|it| matches!(it.1, Attr::Size(_)));
-        sites.extend(sizes.map(|(attr, _)| (needed, (at, attr))));
+        for (attr, _) in sizes {
+            // Where the arena is made, its size is needed, and where workspaces lie in it.
+            let is_early =
+                |it: &(usize, usize)| it.1 == at || op.def.0.attrs[attr].name == "workspace";
+            let needed = early.filter(is_early).map_or(at, |it| it.0);
+            sites.push((needed, (at, attr)));
+        }
     }
     sites.sort_by_key(|it| it.0);
     let size = |site: &Site| match &ops[site.0].attrs[site.1] {

@@ -8,12 +8,16 @@ mod place;
 pub(crate) use self::place::points;
 
 use diag::Diag;
-use ir::{Arg, Function, Op, Result, Rewriter, Type, ValueId};
+use ir::{Arg, AttrTy, Function, Op, Result, Rewriter, Type, ValueId, View};
 use pass::{OptionDef, PassCx, PassDef, Unit};
+use rustc_hash::FxHashSet;
 use sym::Expr;
-use wrapper::{Arena, Slice};
+use wrapper::{Arena, Call, Slice};
 
-use crate::lives::{Lives, Root};
+use crate::{
+    lives::{Lives, Root},
+    workspaces::Workspaces,
+};
 
 /// The pass.
 pub(crate) static PLAN_MEMORY: PassDef = PassDef {
@@ -30,7 +34,8 @@ pub(crate) static PLAN_MEMORY: PassDef = PassDef {
 const ALIGNMENT: i64 = 64;
 
 fn run(unit: &Unit, cx: &PassCx<'_>) -> std::result::Result<Unit, Vec<Diag>> {
-    crate::per_host_function(unit, |function| plan(function, cx))
+    let planned = crate::per_host_function(unit, |function| plan(function, cx))?;
+    crate::per_host_function(&planned, |function| place_workspaces(function, unit, cx))
 }
 
 fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
@@ -39,8 +44,7 @@ fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
     if roots.is_empty() {
         return Ok(function.clone());
     }
-    // Places stay aligned.
-    let guard = Expr::int(cx.int("guard").clamp(0, 1 << 20) / ALIGNMENT * ALIGNMENT);
+    let guard = guard(cx);
     let both = guard.clone() * Expr::int(2);
     let sizes: Vec<Expr> = roots.iter().map(|it| bytes(body.ty(it.value)) + both.clone()).collect();
     cx.count("tensors in the arena", roots.len() as u64);
@@ -64,6 +68,38 @@ fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
         rewrite.op(op)?;
     }
     Ok(rewrite.it.finish())
+}
+
+/// Free bytes before and behind each tensor; places stay aligned.
+fn guard(cx: &PassCx<'_>) -> Expr {
+    Expr::int(cx.int("guard").clamp(0, 1 << 20) / ALIGNMENT * ALIGNMENT)
+}
+
+/// Says of each call whose kernel works in memory of its own where that begins. What a kernel needs
+/// for sizes that data defines is not known when the arena is made.
+fn place_workspaces(function: &Function, unit: &Unit, cx: &PassCx<'_>) -> Result<Function> {
+    let Some(mut workspaces) = Workspaces::of(function) else {
+        return Ok(function.clone());
+    };
+    let late = wrapper::symbols_of_data(function);
+    let is_early = |it: &Function| loops::kernel_symbols(it).iter().all(|it| !late.contains(it));
+    let kernels = unit.functions.iter().filter(|it| loops::has_workspace(it) && is_early(it));
+    let names: FxHashSet<&str> = kernels.map(|it| it.name.as_str()).collect();
+    let mut it = Rewriter::new(function);
+    for (at, op) in function.body.ops().iter().enumerate() {
+        let call = Call::of(View::of(&function.body, &function.facts, op));
+        if !call.is_some_and(|it| names.contains(it.kernel().0.as_str())) {
+            it.copy(op)?;
+            continue;
+        }
+        let mut placed = op.clone();
+        let place = op.def.0.attrs.iter().position(|it| it.name == "workspace");
+        if let Some(attr) = place.and_then(|it| placed.attrs.get_mut(it)) {
+            *attr = Some(workspaces.start(at, &guard(cx))).to_attr();
+        }
+        it.copy(&placed)?;
+    }
+    Ok(it.finish())
 }
 
 /// For each size how many of the symbols that data defines must be defined before it is known: up

@@ -18,7 +18,6 @@ typedef vec<float, 16> f16v;
 
 constexpr int64_t KB = 256;        // rows of k and v in a block
 constexpr int64_t UNIT = 4 * MC;   // most rows of q in a unit
-constexpr int64_t S_LD = KB + 16;  // floats between rows of scores; not a power of two
 // With so few rows of q, packing k and v would cost more than using them.
 constexpr int64_t FEW = 4;
 
@@ -29,11 +28,11 @@ struct work {
   int64_t b, h, q0;      // batch, head, first row of q of the current rows
   int64_t k0, kn;        // the current block of k
   bool first, last;      // of the blocks
-  float *s;              // scores, [MC][S_LD]
+  float *s;              // scores, [MC][s_ld]
   float *high;           // running maxima per row and lane, [MC][16]
   float *o;              // running results, [MC][o_ld]
   float *m, *l, *alpha;  // per row: maximum, sum, factor for earlier blocks
-  int64_t o_ld;
+  int64_t s_ld, o_ld;
 };
 
 // Adds the mask to the scores of row i, columns [j, j + n).
@@ -59,7 +58,7 @@ __attribute__((noinline)) void scores(void *ctx, const float *tile, int64_t ld, 
   const bool plain = !p.mask && !p.bool_mask && !p.causal;
   for (int64_t r = 0; r < rows; r++) {
     f16v high = load(w.high + r * 16);
-    float *to = w.s + r * S_LD + col0;
+    float *to = w.s + r * w.s_ld + col0;
     for (int64_t c = 0; c < cols; c += 16) {
       f16v s = load(tile + r * ld + c) * scale;
       if (!plain || c + 16 > cols) s = masked(p, w, s, w.q0 + r, w.k0 + col0 + c, cols - c);
@@ -72,7 +71,7 @@ __attribute__((noinline)) void scores(void *ctx, const float *tile, int64_t ld, 
 
 // Turns one row's scores into weights, given the maximum of this block.
 __attribute__((noinline)) void soften(const work &w, int64_t r, float block_max) {
-  float *s = w.s + r * S_LD;
+  float *s = w.s + r * w.s_ld;
   const float m = block_max > w.m[r] ? block_max : w.m[r];
   // A row without any score so far must not subtract -inf from -inf.
   const float base = m == -inf ? 0.0f : m;
@@ -118,19 +117,22 @@ struct scratch {
   int64_t k, v, s, high, o, stats, q, rows, tile, bytes;
 };
 int64_t padded(int64_t n) { return ceil_div(n, NR) * NR; }
+// Floats between rows of scores; mostly not a power of two.
+int64_t scores_ld(const tt_attention &p) { return min64(KB, padded(p.lk)) + 16; }
 scratch part_scratch(const tt_attention &p) {
-  const int64_t f = sizeof(float), kb = min64(KB, padded(p.lk));
+  const int64_t f = sizeof(float), kb = min64(KB, padded(p.lk)), rows = min64(MC, p.lq);
   scratch s;
   s.k = 0;
   s.v = s.k + round64(kb * p.d * f);
   s.s = s.v + round64(kb * padded(p.dv) * f);
-  s.high = s.s + round64(MC * S_LD * f);
-  s.o = s.high + round64(MC * 16 * f);
-  s.stats = s.o + round64(UNIT * padded(p.dv) * f);
+  s.high = s.s + round64(rows * scores_ld(p) * f);
+  s.o = s.high + round64(rows * 16 * f);
+  // One block of k needs no results of earlier ones.
+  s.stats = s.o + (p.lk <= KB ? 0 : round64(min64(UNIT, p.lq) * padded(p.dv) * f));
   s.q = s.stats + round64(3 * UNIT * f);
-  s.rows = s.q + round64(MC * p.d * f);
+  s.rows = s.q + round64(rows * p.d * f);
   s.tile = s.rows + round64(MC * sizeof(float *));
-  s.bytes = s.tile + round64(max64(block_tile(1, p.d, ceil_div(kb, NR)), block_tile(1, kb, ceil_div(p.dv, NR))) * f);
+  s.bytes = s.tile + round64(max64(block_tile(rows, 1, p.d, ceil_div(kb, NR)), block_tile(rows, 1, kb, ceil_div(p.dv, NR))) * f);
   return s;
 }
 
@@ -149,6 +151,7 @@ void unit(const tt_attention &p, int64_t b, int64_t h, int64_t q0, int64_t q1, c
   w.h = h;
   w.s = (float *)(mem + at.s);
   w.high = (float *)(mem + at.high);
+  w.s_ld = scores_ld(p);
   w.o_ld = padded(p.dv);
   block x;
   x.rows = rows;
@@ -193,7 +196,7 @@ void unit(const tt_attention &p, int64_t b, int64_t h, int64_t q0, int64_t q1, c
       run_block(x);
       for (int64_t r = 0; r < x.nrows; r++) {
         soften(w, r, hmax(load(w.high + r * 16)));
-        rows[r] = w.s + r * S_LD;
+        rows[r] = w.s + r * w.s_ld;
       }
       fill_tile(rows, x.nrows);
       x.kc = w.kn;
@@ -223,6 +226,7 @@ void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, 
   w.s = (float *)(mem + at.s);
   w.high = (float *)(mem + at.high);
   w.o = (float *)(mem + at.o);
+  w.s_ld = scores_ld(p);
   w.o_ld = padded(p.dv);
   w.m = &m;
   w.l = &l;
@@ -241,7 +245,7 @@ void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, 
       w.s[j] = hsum(sum);
     }
     store(w.high, splat(-inf));
-    scores(&w, w.s, S_LD, 0, 0, 1, 0, w.kn);
+    scores(&w, w.s, w.s_ld, 0, 0, 1, 0, w.kn);
     soften(w, 0, hmax(load(w.high)));
     for (int64_t c0 = 0; c0 < p.dv; c0 += GROUP_COLS) {
       const int64_t cols = min64(GROUP_COLS, p.dv - c0);
@@ -266,6 +270,11 @@ void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, 
   }
 }
 
+// Threads that are worth waking.
+int parts(const tt_attention &p, int threads) {
+  return worth(double(p.batch) * p.heads * p.lq * p.lk * (p.d + p.dv + 32) / 16, threads);
+}
+
 // Units per head: enough to keep the rows of a unit in cache and the threads evenly
 // busy, but not so many that packing k and v for each shows.
 int64_t units_per_head(const tt_attention &p, int threads) {
@@ -288,7 +297,7 @@ int64_t units_per_head(const tt_attention &p, int threads) {
 
 using namespace tt;
 
-int64_t tt_attention_workspace(const tt_attention *p, int threads) { return 64 + part_scratch(*p).bytes * max64(threads, 1); }
+int64_t tt_attention_workspace(const tt_attention *p, int threads) { return 64 + part_scratch(*p).bytes * parts(*p, threads); }
 
 void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
   if (p->batch <= 0 || p->heads <= 0 || p->lq <= 0 || p->dv <= 0) return;
@@ -302,7 +311,7 @@ void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
   }
   char *mem = align64(workspace);
   const scratch at = part_scratch(*p);
-  const int nt = worth(double(p->batch) * p->heads * p->lq * p->lk * (p->d + p->dv + 32) / 16, threads);
+  const int nt = parts(*p, threads);
   const bool few = p->lq <= FEW && p->k_stride[3] == 1 && p->v_stride[3] == 1;
   const int64_t units = few ? p->lq : units_per_head(*p, nt), total = p->batch * p->heads * units;
   share(nt, [&](int t) {

@@ -12,13 +12,19 @@ namespace {
 
 bool depthwise(const tt_conv2d &p) { return p.groups == p.c && p.groups == p.oc; }
 
-// The image that the kernels walk: the input itself, or a padded channels-last
-// copy of it.
+// The image that a part of the work walks: the input itself, or a padded channels-last
+// copy of its lines. Images lie one below the other in a copy, which is a ring: a line
+// takes the place of one that is not read any more.
 struct view {
   const float *data;
   int64_t h, w, sn, sh, sw;    // channels are adjacent
   int64_t pad_t, pad_l;        // zeros that are not in memory
   int64_t taps_h, taps_w, kc;  // runs: filter rows x filter columns of kc floats
+  float *ring;                 // the copy, if there is one
+  int64_t lines, done;         // those it has room for, and those that were copied
+
+  // Where a line begins.
+  const float *line(int64_t image, int64_t y) const { return data + (ring ? (image * h + y) % lines * sh : image * sn + y * sh); }
 };
 
 // Few channels make short runs. In a padded copy the filter's columns are adjacent
@@ -29,6 +35,32 @@ bool copies(const tt_conv2d &p) {
 }
 int64_t copy_h(const tt_conv2d &p) { return max64(p.h + p.pad_t + p.pad_b, (p.oh - 1) * p.stride_h + (p.kh - 1) * p.dil_h + 1); }
 int64_t copy_w(const tt_conv2d &p) { return max64(p.w + p.pad_l + p.pad_r, (p.ow - 1) * p.stride_w + (p.kw - 1) * p.dil_w + 1); }
+
+int64_t copy_line(const tt_conv2d &p) { return copy_w(p) * p.c; }
+int64_t filter_lines(const tt_conv2d &p) { return (p.kh - 1) * p.dil_h + 1; }
+
+// Lines of the copy that are read at once, at most: for a line of the output, or for a
+// block of MC pixels, which may begin within a line and reach into further images.
+int64_t lines_at_once(const tt_conv2d &p) {
+  if (depthwise(p)) return filter_lines(p);
+  const int64_t oh = max64(p.oh, 1), more = (MC - 2) / max64(p.ow, 1) + 1;
+  const int64_t between = max64(copy_h(p) - oh * p.stride_h, 0);
+  return more * p.stride_h + ceil_div(more, oh) * between + filter_lines(p);
+}
+
+// A copy: of all lines, for all parts of the work, or a ring for each where that is less.
+struct copy_plan {
+  int64_t lines, bytes;  // of one
+  int64_t count;
+};
+copy_plan plan_copy(const tt_conv2d &p, int parts) {
+  if (!copies(p)) return {0, 0, 0};
+  const int64_t all = p.n * copy_h(p), ring = lines_at_once(p);
+  copy_plan res{all, 0, 1};
+  if (ring * parts < all) res.lines = ring, res.count = parts;
+  res.bytes = round64(res.lines * copy_line(p) * sizeof(float));
+  return res;
+}
 
 // One row of the copy.
 void copy_row(const tt_conv2d &p, const float *input, int64_t n, int64_t y, int64_t width, float *to) {
@@ -68,12 +100,25 @@ void copy_row(const tt_conv2d &p, const float *input, int64_t n, int64_t y, int6
   __builtin_memset(to + p.w * p.c, 0, right * sizeof(float));
 }
 
-view look(const tt_conv2d &p, const float *input, float *copy, int threads) {
+// Copies the lines before `end` that are not there yet, but for those before `first`.
+void advance(const tt_conv2d &p, const float *input, view &v, int64_t first, int64_t end) {
+  for (int64_t i = max64(v.done, first); i < end; i++) copy_row(p, input, i / v.h, i % v.h, v.w, v.ring + i % v.lines * v.sh);
+  v.done = max64(v.done, end);
+}
+
+// The same for what is read for some lines of the output.
+void advance_to(const tt_conv2d &p, const float *input, view &v, int64_t line0, int64_t line1) {
+  if (!v.ring) return;
+  const auto top = [&](int64_t line) { return line / p.oh * v.h + line % p.oh * p.stride_h; };
+  advance(p, input, v, top(line0), top(line1) + filter_lines(p));
+}
+
+view look(const tt_conv2d &p, const float *input, const copy_plan &copy, float *ring, int threads) {
   view v;
   v.taps_h = p.kh;
   v.taps_w = p.kw;
   v.kc = p.c / p.groups;
-  if (!copies(p)) {
+  if (!copy.count) {
     v.data = input;
     v.h = p.h;
     v.w = p.w;
@@ -82,25 +127,39 @@ view look(const tt_conv2d &p, const float *input, float *copy, int threads) {
     v.sw = p.in_w;
     v.pad_t = p.pad_t;
     v.pad_l = p.pad_l;
+    v.ring = nullptr;
+    v.lines = v.done = 0;
     return v;
   }
-  v.data = copy;
+  v.data = v.ring = ring;
+  v.lines = copy.lines;
+  v.done = 0;
   v.h = copy_h(p);
   v.w = copy_w(p);
   v.sw = p.c;
-  v.sh = v.w * p.c;
+  v.sh = copy_line(p);
   v.sn = v.h * v.sh;
   v.pad_t = v.pad_l = 0;
   if (p.groups == 1 && p.dil_w == 1) {
     v.taps_w = 1;
     v.kc *= p.kw;
   }
-  const int64_t rows = p.n * v.h;
-  const int nt = worth(double(rows) * v.sh, threads);
+  const int64_t all = p.n * v.h;
+  if (v.lines < all) return v;
+  const int nt = worth(double(all) * v.sh, threads);
   share(nt, [&](int t) {
-    for (int64_t i = rows * t / nt; i < rows * (t + 1) / nt; i++) copy_row(p, input, i / v.h, i % v.h, v.w, copy + i * v.sh);
+    view part = v;
+    advance(p, input, part, all * t / nt, all * (t + 1) / nt);
   });
+  v.done = all;
   return v;
+}
+
+// What one thread sees: the same, with a ring of its own.
+view own(const view &v, const copy_plan &copy, int i) {
+  view res = v;
+  if (copy.count > 1) res.data = res.ring = v.ring + i * (copy.bytes / int64_t(sizeof(float)));
+  return res;
 }
 
 // ---------------------------------------------------------------------------
@@ -115,7 +174,9 @@ scratch part_scratch(const tt_conv2d &p) {
   scratch s;
   s.rows = 0;
   s.tile = round64(MC * taps * sizeof(float *));
-  s.bytes = s.tile + round64(max64(block_tile(taps, kc, panels), block_tile(p.kh, kc * p.kw, panels)) * sizeof(float));
+  const int64_t pixels = p.n * p.oh * p.ow;
+  const int64_t floats = max64(block_tile(pixels, taps, kc, panels), block_tile(pixels, p.kh, kc * p.kw, panels));
+  s.bytes = s.tile + round64(floats * sizeof(float));
   return s;
 }
 
@@ -140,7 +201,7 @@ void point(const tt_conv2d &p, const view &v, const float *zeros, int64_t row0, 
         if (ix < 0) lo = min64(ceil_div(-ix, p.stride_w), hi);
         if (ix + (count - 1) * p.stride_w >= v.w) hi = max64(min64(ceil_div(v.w - ix, p.stride_w), hi), lo);
         fill(to, 0, lo, zeros, 0);
-        if (lo < hi) fill(to, lo, hi, v.data + n * v.sn + iy * v.sh + (ix + lo * p.stride_w) * v.sw, step);
+        if (lo < hi) fill(to, lo, hi, v.line(n, iy) + (ix + lo * p.stride_w) * v.sw, step);
         fill(to, hi, count, zeros, 0);
       }
     }
@@ -151,16 +212,22 @@ void point(const tt_conv2d &p, const view &v, const float *zeros, int64_t row0, 
   for (int64_t t = 0; t < taps; t++) fill_tile(rows + t * MC, nrows);
 }
 
-void contract(const tt_conv2d &p, const view &v, const float *packed, const float *zeros, tt_epilogue epilogue, void *ctx, char *mem,
-              int threads) {
+grid grid_of(const tt_conv2d &p, int threads) {
+  const int64_t panels = p.groups * ceil_div(p.oc / p.groups, NR);
+  return cut(p.n * p.oh * p.ow, panels, p.kh * p.kw * (p.c / p.groups), threads);
+}
+
+void contract(const tt_conv2d &p, const float *input, const view &all, const copy_plan &copy, const float *packed, const float *zeros,
+              tt_epilogue epilogue, void *ctx, char *mem, int threads) {
   const int64_t pixels = p.n * p.oh * p.ow, cg = p.c / p.groups, og = p.oc / p.groups;
   const int64_t k = p.kh * p.kw * cg, group_panels = ceil_div(og, NR);
   const scratch s = part_scratch(p);
-  const grid g = cut(pixels, p.groups * group_panels, k, threads);
+  const grid g = grid_of(p, threads);
   share(g.parts(), [&](int i) {
     int64_t t0, t1, p0, p1;
     g.part(i, t0, t1, p0, p1);
     char *mine = mem + i * s.bytes;
+    view v = own(all, copy, i);
     const float **rows = (const float **)(mine + s.rows);
     block x;
     x.rows = rows;
@@ -174,6 +241,7 @@ void contract(const tt_conv2d &p, const view &v, const float *packed, const floa
     const int64_t end = min64(t1 * MR, pixels);
     for (x.row0 = t0 * MR; x.row0 < end; x.row0 += MC) {
       x.nrows = min64(MC, end - x.row0);
+      advance_to(p, input, v, x.row0 / p.ow, (x.row0 + x.nrows - 1) / p.ow);
       point(p, v, zeros, x.row0, x.nrows, rows);
       for (int64_t group = p0 / group_panels; group * group_panels < p1; group++) {
         const int64_t first = group * group_panels;
@@ -251,23 +319,31 @@ void depthwise_pixels(const float *in, int64_t step, const float *weights, const
     }
 }
 
+int64_t depthwise_units(const tt_conv2d &p) { return p.n * p.oh * ceil_div(p.c, block_c(p)); }
+int depthwise_parts(const tt_conv2d &p, int threads) {
+  return worth(double(depthwise_units(p)) * p.ow * block_c(p) * p.kh * p.kw / 8, threads);
+}
+
 int64_t depthwise_scratch(const tt_conv2d &p) {
   return round64(p.kh * p.kw * sizeof(tap)) + round64((TILE + L) * sizeof(float));
 }
 
-void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_epilogue epilogue, void *ctx, char *mem, int threads) {
+void run_depthwise(const tt_conv2d &p, const float *input, const view &all, const copy_plan &copy, const float *packed,
+                   tt_epilogue epilogue, void *ctx, char *mem, int threads) {
   const int64_t ld = block_c(p), pixels = block_x(p);
-  const int64_t cblocks = ceil_div(p.c, ld), units = p.n * p.oh * cblocks;
-  const int nt = worth(double(units) * p.ow * ld * p.kh * p.kw / 8, threads);
-  const int64_t bytes = depthwise_scratch(p), step = p.stride_w * v.sw;
+  const int64_t cblocks = ceil_div(p.c, ld), units = depthwise_units(p);
+  const int nt = depthwise_parts(p, threads);
+  const int64_t bytes = depthwise_scratch(p), step = p.stride_w * all.sw;
   share(nt, [&](int i) {
+    view v = own(all, copy, i);
     tap *taps = (tap *)(mem + i * bytes);
     // Room on the left for a vector that starts before the block.
     float *tile = (float *)(mem + i * bytes + round64(p.kh * p.kw * sizeof(tap))) + L;
     for (int64_t u = units * i / nt; u < units * (i + 1) / nt; u++) {
       const int64_t row = u / cblocks, c0 = u % cblocks * ld, channels = min64(ld, p.c - c0);
       const int64_t y0 = row % p.oh * p.stride_h - v.pad_t;
-      const float *in = v.data + row / p.oh * v.sn + c0;
+      advance_to(p, input, v, row, row);
+      const float *in = v.data + c0;
       // Pixels whose filter columns all lie inside are done four at a time.
       const int64_t reach = (p.kw - 1) * p.dil_w;
       const int64_t x_in = ceil_div(v.pad_l, p.stride_w);
@@ -286,7 +362,7 @@ void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_ep
               for (int64_t kx = 0; kx < p.kw; kx++) {
                 const int64_t iy = y0 + ky * p.dil_h, ix = x0 + kx * p.dil_w;
                 if (iy < 0 || iy >= v.h || ix < 0 || ix >= v.w) continue;
-                taps[ntaps].in = iy * v.sh + kx * p.dil_w * v.sw;
+                taps[ntaps].in = v.line(row / p.oh, iy) - v.data + kx * p.dil_w * v.sw;
                 taps[ntaps++].weight = (ky * p.kw + kx) * p.c;
               }
             inner = four;
@@ -303,6 +379,8 @@ void run_depthwise(const tt_conv2d &p, const view &v, const float *packed, tt_ep
     }
   });
 }
+
+int parts(const tt_conv2d &p, int threads) { return depthwise(p) ? depthwise_parts(p, threads) : grid_of(p, threads).parts(); }
 
 }  // namespace
 }  // namespace tt
@@ -333,8 +411,9 @@ __attribute__((cold)) void tt_conv2d_pack(const tt_conv2d *p, const float *w, in
 
 int64_t tt_conv2d_workspace(const tt_conv2d *p, int threads) {
   const int64_t part = depthwise(*p) ? depthwise_scratch(*p) : part_scratch(*p).bytes;
-  const int64_t copy = copies(*p) ? p->n * copy_h(*p) * copy_w(*p) * p->c : 0;
-  return 64 + round64(p->c * sizeof(float)) + round64(copy * sizeof(float)) + part * max64(threads, 1);
+  const int n = parts(*p, threads);
+  const copy_plan copy = plan_copy(*p, n);
+  return 64 + round64(p->c * sizeof(float)) + copy.bytes * copy.count + part * n;
 }
 
 void tt_conv2d_f32(const tt_conv2d *p, const float *input, const float *packed, tt_epilogue epilogue, void *ctx, void *workspace,
@@ -343,13 +422,13 @@ void tt_conv2d_f32(const tt_conv2d *p, const float *input, const float *packed, 
   char *mem = align64(workspace);
   float *zeros = (float *)mem;
   mem += round64(p->c * sizeof(float));
-  float *copy = (float *)mem;
-  if (copies(*p)) mem += round64(p->n * copy_h(*p) * copy_w(*p) * p->c * sizeof(float));
-  const view v = look(*p, input, copy, threads);
+  const copy_plan copy = plan_copy(*p, parts(*p, threads));
+  const view v = look(*p, input, copy, (float *)mem, threads);
+  mem += copy.bytes * copy.count;
   if (depthwise(*p)) {
-    run_depthwise(*p, v, packed, epilogue, ctx, mem, threads);
+    run_depthwise(*p, input, v, copy, packed, epilogue, ctx, mem, threads);
   } else {
     __builtin_memset(zeros, 0, p->c * sizeof(float));
-    contract(*p, v, packed, zeros, epilogue, ctx, mem, threads);
+    contract(*p, input, v, copy, packed, zeros, epilogue, ctx, mem, threads);
   }
 }

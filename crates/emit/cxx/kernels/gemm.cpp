@@ -108,9 +108,10 @@ int64_t count_chunks(int64_t taps, int64_t kc) {
 
 }  // namespace
 
-int64_t block_tile(int64_t taps, int64_t kc, int64_t panels) {
-  int64_t wide = count_chunks(taps, kc) > 1 ? min64(panels, WIDE) : GROUP;
-  return ceil_div(wide, GROUP) * GROUP_COLS * MC;
+int64_t block_tile(int64_t rows, int64_t taps, int64_t kc, int64_t panels) {
+  const int64_t wide = count_chunks(taps, kc) > 1 ? min64(panels, WIDE) : GROUP;
+  // Groups are a whole block apart.
+  return (max64(ceil_div(wide, GROUP), 1) - 1) * GROUP_COLS * MC + GROUP_COLS * min64(ceil_div(rows, MR) * MR, MC);
 }
 
 void run_block(const block &x) {
@@ -194,14 +195,23 @@ int64_t copied_ld(int64_t k) { return (ceil_div(k, 16) | 1) * 16; }
 struct scratch {
   int64_t rows, tile, copy, bytes;
 };
-scratch part_scratch(int64_t n, int64_t k) {
+scratch part_scratch(int64_t m, int64_t n, int64_t k, int64_t stride_k) {
   scratch s;
   s.rows = 0;
   s.tile = s.rows + round64(MC * sizeof(float *));
-  s.copy = s.tile + round64(block_tile(1, k, ceil_div(n, NR)) * sizeof(float));
-  s.bytes = s.copy + round64(MC * copied_ld(k) * sizeof(float));
+  s.copy = s.tile + round64(block_tile(m, 1, k, ceil_div(n, NR)) * sizeof(float));
+  s.bytes = s.copy + (stride_k == 1 ? 0 : round64(min64(m, MC) * copied_ld(k) * sizeof(float)));
   return s;
 }
+
+int gemm_parts(int64_t m, int64_t n, int64_t k, int threads) { return cut(m, ceil_div(n, NR), k, threads).parts(); }
+
+// Threads for products of pairs of matrices.
+int bmm_parts(int64_t batch, int64_t m, int64_t n, int64_t k, int threads) {
+  if (batch == 1) return gemm_parts(m, n, k, threads);
+  return worth(double(batch) * (double(m) * n * k / 16 + double(n) * k), threads);
+}
+int64_t packed_bytes(int64_t k, int64_t n) { return round64(tt_packed_b_size(k, n) * sizeof(float)); }
 
 // One part of the grid.
 void part(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride_row, int64_t stride_k, const float *b, tt_epilogue epilogue,
@@ -262,16 +272,15 @@ void tt_pack_b_f32(const float *b, int64_t k, int64_t n, int64_t stride_k, int64
   }
 }
 
-int64_t tt_gemm_workspace(int64_t m, int64_t n, int64_t k, int threads) {
-  (void)m;
-  return part_scratch(n, k).bytes * max64(threads, 1) + 64;
+int64_t tt_gemm_workspace(int64_t m, int64_t n, int64_t k, int64_t stride_k, int threads) {
+  return 64 + part_scratch(m, n, k, stride_k).bytes * gemm_parts(m, n, k, threads);
 }
 
 void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride_row, int64_t stride_k, const float *packed_b,
                  tt_epilogue epilogue, void *ctx, void *workspace, int threads) {
   if (m <= 0 || n <= 0) return;
   const grid g = cut(m, ceil_div(n, NR), k, threads);
-  const scratch s = part_scratch(n, k);
+  const scratch s = part_scratch(m, n, k, stride_k);
   char *mem = align64(workspace);
   share(g.parts(), [&](int i) {
     int64_t t0, t1, p0, p1;
@@ -280,19 +289,20 @@ void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride
   });
 }
 
-int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int threads) {
-  (void)batch;
-  return tt_gemm_workspace(m, n, k, threads) + round64(tt_packed_b_size(k, n) * sizeof(float)) * max64(threads, 1);
+int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, int threads) {
+  const int parts = bmm_parts(batch, m, n, k, threads);
+  return 64 + part_scratch(m, n, k, a_k).bytes * parts + packed_bytes(k, n) * (batch == 1 ? 1 : parts);
 }
 
 void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, int64_t a_batch, int64_t a_row, int64_t a_k,
                 const float *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_epilogue epilogue, void *ctx, void *workspace, int threads) {
   if (batch <= 0 || m <= 0 || n <= 0) return;
   const int64_t tiles = ceil_div(m, MR), panels = ceil_div(n, NR);
-  const scratch s = part_scratch(n, k);
+  const scratch s = part_scratch(m, n, k, a_k);
+  const int parts = bmm_parts(batch, m, n, k, threads);
   char *mem = align64(workspace);
-  float *packed = (float *)(mem + s.bytes * max64(threads, 1));
-  const int64_t packed_size = round64(tt_packed_b_size(k, n) * sizeof(float)) / sizeof(float);
+  float *packed = (float *)(mem + s.bytes * parts);
+  const int64_t packed_size = packed_bytes(k, n) / int64_t(sizeof(float));
   if (batch == 1) {
     // Pack once, in parallel over panels, then contract as one matrix.
     const int nt = worth(double(n) * k, threads);
@@ -305,13 +315,12 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, 
   }
   // Threads take equal shares of the register tiles of all products, and pack
   // each matrix that their share touches; only a share's ends are packed twice.
-  const int nt = worth(double(batch) * (double(m) * n * k / 16 + double(n) * k), threads);
   const int64_t total = batch * tiles;
-  share(nt, [&](int i) {
+  share(parts, [&](int i) {
     float *mine = packed + i * packed_size;
     const float *have = nullptr;
-    const int64_t end = total * (i + 1) / nt;
-    for (int64_t at = total * i / nt, next; at < end; at = next) {
+    const int64_t end = total * (i + 1) / parts;
+    for (int64_t at = total * i / parts, next; at < end; at = next) {
       const int64_t z = at / tiles;
       next = min64((z + 1) * tiles, end);
       const float *from = b + z * b_batch;

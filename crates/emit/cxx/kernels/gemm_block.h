@@ -55,7 +55,7 @@ struct block {
   const float *b;            // packed, k = taps * kc
   int64_t n;                 // columns of b
   int64_t panel0, panel1;    // the panels of b to do
-  float *tile;               // scratch of block_tile(taps, kc, panels) floats
+  float *tile;               // scratch of block_tile(rows, taps, kc, panels) floats
   tt_epilogue epilogue;
   void *ctx;
   int64_t batch, row0, col0;  // what the epilogue is told: where this block's row 0 and b's column 0 are
@@ -66,7 +66,8 @@ inline void fill_tile(const float **rows, int64_t nrows) {
   for (int64_t i = nrows; i % MR; i++) rows[i] = rows[nrows - 1];
 }
 
-TT_HIDDEN int64_t block_tile(int64_t taps, int64_t kc, int64_t panels);
+// For blocks of a matrix of so many rows.
+TT_HIDDEN int64_t block_tile(int64_t rows, int64_t taps, int64_t kc, int64_t panels);
 TT_HIDDEN void run_block(const block &x);
 
 // How `rows` x `panels` is cut for at most `threads` threads: each part is a

@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 
 use ir::{Function, Op, ValueId, View as OpView};
+use loops::kernel_symbols;
 use wrapper::{AssertItem, Call, Cond, Result as ResultOp, ScanOver, Subgraph, While};
 
 use super::{HostInfo, Printer};
 use crate::{
     code::Code,
-    kernel::{declared_symbol, kernel_symbols},
+    kernel::declared_symbol,
     names::{self, memory_type},
 };
 
@@ -156,13 +157,7 @@ impl<'a> Printer<'a, '_> {
                 false => self.constant(&param.name, *value),
             }
         }
-        self.workspace();
-        if self.has_workspace {
-            self.block("workspace", "workspace_bytes");
-        }
-        for op in self.main.body.ops() {
-            self.op(op, false);
-        }
+        self.main.body.ops().iter().for_each(|it| self.op(it));
         self.give_back();
         self.code.close("}");
     }
@@ -189,23 +184,6 @@ impl<'a> Printer<'a, '_> {
 
     fn is_body(&self) -> bool {
         self.program.find(&self.main.name).is_some()
-    }
-
-    /// The kernels that this function calls, and at which of its statements.
-    pub(super) fn called_kernels(&self) -> Vec<(usize, &'a Function)> {
-        let called = self.main.body.ops().iter().enumerate().filter_map(|(at, op)| {
-            let call = Call::of(OpView::of(&self.main.body, &self.main.facts, op))?;
-            let name = call.kernel().0;
-            Some((at, self.kernels.iter().copied().find(|it| it.name == name)?))
-        });
-        let mut res: Vec<(usize, &Function)> = called.collect();
-        res.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-        res
-    }
-
-    /// Whether a kernel takes symbols that data defines on the way.
-    pub(super) fn is_late(&self, kernel: &Function) -> bool {
-        kernel_symbols(kernel).iter().any(|it| self.late.contains(it))
     }
 
     fn all(&self, values: &[ValueId]) -> Vec<String> {

@@ -1,116 +1,74 @@
-//! Where a kernel's workspace may begin.
-//!
-//! A workspace is in use while its kernel runs, as tensors are that live just then. So it need not
-//! lie behind the arena, only above those tensors, and shares the rest with tensors of other times.
+//! Memory in which kernels work: behind the arena and in it, where the plan says, or a block.
 
-use ir::{Alias, Function, Type, View as OpView};
-use wrapper::{Arena, Slice};
+use ir::{Function, View as OpView};
+use sym::Expr;
+use wrapper::Call;
 
-/// Workspaces are aligned like tensors.
-const ALIGNMENT: i64 = 64;
+use super::{Printer, early_arena};
+use crate::structured;
 
-/// The end of what is in use at each statement, in bytes from the arena's start.
-pub(super) struct Tops {
-    tops: Vec<i64>,
-    arena: i64,
-}
-
-impl Tops {
-    /// None where not all is a number, or where bytes between tensors are watched.
-    pub(super) fn of(main: &Function) -> Option<Tops> {
-        let mut arena = None;
-        let mut ends: Vec<i64> = Vec::new();
-        let mut uses: Vec<Option<(usize, usize)>> = Vec::new();
-        let mut owners: Vec<Vec<usize>> = vec![Vec::new(); main.body.types.len()];
-        for (at, op) in main.body.ops().iter().enumerate() {
-            let view = OpView::of(&main.body, &main.facts, op);
-            if op.def.0.name == "wrapper.guard" || !op.regions.is_empty() {
-                return None;
-            }
-            if let Some(it) = Arena::of(view) {
-                if arena.replace(it.size().as_int()?).is_some() {
-                    return None;
+impl<'a> Printer<'a, '_> {
+    /// What workspaces need behind the arena, at most, if there are any.
+    pub(super) fn workspace(&mut self) {
+        let Some(arena) = early_arena(self.main) else { return };
+        // For each need and what of it lies in the arena, in the kernels' order.
+        let mut needs: Vec<(String, Expr)> = Vec::new();
+        for (call, kernel) in self.called_kernels() {
+            let need = structured::workspace(kernel, &|it| it.to_owned());
+            if let Some((start, need)) = call.workspace().zip(need) {
+                let room = arena.clone() - start;
+                match needs.iter_mut().find(|it| it.0 == need) {
+                    Some((_, least)) => *least = Expr::min(least, &room),
+                    None => needs.push((need, room)),
                 }
-            } else if let Some(it) = Slice::of(view) {
-                owners[op.result().index()] = vec![ends.len()];
-                let end = it.offset().as_int()?.checked_add(bytes(main.body.ty(op.result()))?)?;
-                ends.push(end);
-                uses.push(None);
-                continue;
-            }
-            let given: Vec<usize> =
-                op.operands().flat_map(|it| owners[it.index()].iter().copied()).collect();
-            for it in &given {
-                let (from, _) = uses[*it].unwrap_or((at, at));
-                uses[*it] = Some((from, at));
-            }
-            if op.def.0.alias != Alias::Fresh {
-                op.results().for_each(|it| owners[it.index()].clone_from(&given));
             }
         }
-        let top = |at: usize| {
-            let is_live =
-                |it: &Option<(usize, usize)>| it.is_some_and(|it| it.0 <= at && at <= it.1);
-            let live = uses.iter().zip(&ends).filter(|it| is_live(it.0));
-            live.map(|it| *it.1).max().unwrap_or(0)
-        };
-        Some(Tops { tops: (0..main.body.ops().len()).map(top).collect(), arena: arena? })
+        if needs.is_empty() {
+            return;
+        }
+        self.has_workspace = true;
+        self.code.line("int64_t workspace_bytes = 0;");
+        for (need, room) in needs {
+            let rest = match room.as_int() {
+                Some(0) => String::new(),
+                _ => format!(" - ({})", self.size(&room)),
+            };
+            self.code.open("{");
+            self.code.line(format!("const int64_t need = {need}{rest};"));
+            self.code.line("if (workspace_bytes < need) workspace_bytes = need;");
+            self.code.close("}");
+        }
     }
 
-    /// Where a workspace of the statement at that place begins.
-    pub(super) fn start(&self, at: usize) -> i64 {
-        self.tops.get(at).copied().unwrap_or(self.arena).min(self.arena)
+    /// The calls of this function and what they call, by the names of the kernels.
+    fn called_kernels(&self) -> Vec<(Call<'a>, &'a Function)> {
+        let called = self.main.body.ops().iter().filter_map(|op| {
+            let call = Call::of(OpView::of(&self.main.body, &self.main.facts, op))?;
+            let name = call.kernel().0;
+            Some((call, self.kernels.iter().copied().find(|it| it.name == name)?))
+        });
+        let mut res: Vec<(Call<'_>, &Function)> = called.collect();
+        res.sort_by(|a, b| a.1.name.cmp(&b.1.name));
+        res
     }
 
-    /// How much of the arena it has.
-    pub(super) fn room(&self, at: usize) -> i64 {
-        self.arena - self.start(at)
-    }
-}
-
-/// What a tensor takes, up to the next multiple of the alignment.
-fn bytes(ty: &Type) -> Option<i64> {
-    let ty = ty.as_tensor()?;
-    let bytes = ty.span().as_int()?.checked_mul(ty.dtype.size() as i64)?;
-    Some(bytes.checked_add(ALIGNMENT - 1)? / ALIGNMENT * ALIGNMENT)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tops(size: &str, more: &str) -> Option<Tops> {
-        let text = format!(
-            r#"func @main {{
-  symbol s0 in 1..64
-  %0 = param user "x" : f32[16]<1>
-  %1 = wrapper.arena {{size = {size}}} : arena
-  %2 = wrapper.slice %1 {{ty = type(f32[16]<1>), offset = 64}} : f32[16]<1>
-  wrapper.call [%0], [%2] {{kernel = @"k", faults = false}}
-{more}  %3 = wrapper.view %2 {{ty = type(f32[4]<1>), offset = 0}} : f32[4]<1>
-  %4 = wrapper.slice %1 {{ty = type(f32[3]<1>), offset = 0}} : f32[3]<1>
-  wrapper.call [%3], [%4] {{kernel = @"k", faults = false}}
-  %5 = wrapper.output_alloc {{index = 0, ty = type(f32[3]<1>)}} : f32[3]<1>
-  wrapper.call [%4], [%5] {{kernel = @"k", faults = false}}
-}}
-"#
-        );
-        let ops = [loops::ops(), wrapper::ops()].concat();
-        let functions = ir::parse_module("test", &text, &ops).expect("the text is well formed");
-        Tops::of(&functions[0])
-    }
-
-    #[test]
-    fn a_workspace_lies_above_what_is_in_use() {
-        let tops = tops("256", "").unwrap();
-        // A view is a use of its base.
-        let calls = [2, 5, 7].map(|at| (tops.start(at), tops.room(at)));
-        assert_eq!(calls, [(128, 128), (128, 128), (64, 192)]);
-    }
-
-    #[test]
-    fn without_numbers_or_with_guards_it_lies_behind_the_arena() {
-        assert!(tops("64*s0", "").is_none());
-        assert!(tops("256", "  wrapper.guard %1 {offset = 0, size = 64}\n").is_none());
+    /// The statement that calls a kernel with these arguments, and with memory to work in.
+    pub(super) fn call_with_workspace(&mut self, it: Call<'_>, kernel: &Function, args: &str) {
+        let name = it.kernel().0;
+        let need = structured::workspace(kernel, &|it| it.to_owned());
+        match (need, it.workspace()) {
+            (None, _) => self.code.line(format!("{name}({args}, nullptr);")),
+            (_, Some(start)) => {
+                let start = self.size(&start);
+                self.code.line(format!("{name}({args}, arena + ({start}));"));
+            }
+            (Some(need), None) => {
+                self.code.open("{");
+                self.code.line(format!("void* const workspace = tt_alloc(run, {need});"));
+                self.code.line(format!("{name}({args}, workspace);"));
+                self.code.line("tt_free(run, workspace);");
+                self.code.close("}");
+            }
+        }
     }
 }

@@ -9,11 +9,10 @@ mod tile;
 
 pub(crate) use tile::TileLanes;
 
-use std::collections::BTreeSet;
-
 use ir::{Body, DType, Function, Op, Region, ValueId, View as OpView};
 use loops::{
     Bitcast, Bound, Cast, Const, Fold, For, Index, Kernel, Load, Reduce, Store, axis_facts,
+    kernel_symbols,
 };
 use sym::{Expr, Facts};
 
@@ -85,14 +84,6 @@ pub fn kernel_declaration(kernel: &Function) -> String {
         kernel.name,
         params.join(", ")
     )
-}
-
-/// The size symbols a kernel takes, in order.
-pub(crate) fn kernel_symbols(kernel: &Function) -> Vec<String> {
-    let mut res: BTreeSet<String> =
-        kernel.facts.symbols().iter().map(|it| it.to_string()).collect();
-    res.extend(kernel.body.ops().iter().flat_map(|op| loops::free_symbols(&kernel.body, op)));
-    res.into_iter().collect()
 }
 
 /// A symbol as a C++ variable or parameter.

@@ -168,6 +168,9 @@ pub(crate) fn run(args: &Compile, style: Style) -> Result<Outcome, Failure> {
                 "files": files,
                 "files_cached": cached,
                 "constant_bytes": report.constants,
+                "ordered_peaks": report.ordered_peaks.map(|(before, after)| {
+                    json!({ "before": before, "after": after })
+                }),
                 "peak_bytes": process::peak_memory(),
             })
         ));

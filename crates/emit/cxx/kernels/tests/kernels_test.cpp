@@ -100,7 +100,7 @@ static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t) {
   std::vector<float> first;
   for (int threads : {1, 2, 3, 8}) {
     sink s(1, m, n);
-    space w(tt_gemm_workspace(m, n, k, threads));
+    space w(tt_gemm_workspace(m, n, k, ak, threads));
     tt_gemm_f32(m, n, k, a.data(), ar, ak, packed.data(), collect, &s, w.get(), threads);
     finish(what, s, w, want, k);
     if (threads == 1) first = s.out;
@@ -126,7 +126,7 @@ static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool b
       }
   for (int threads : {1, 2, 5}) {
     sink s(batch, m, n);
-    space w(tt_bmm_workspace(batch, m, n, k, threads));
+    space w(tt_bmm_workspace(batch, m, n, k, 1, threads));
     tt_bmm_f32(batch, m, n, k, a.data(), m * k, k, 1, b.data(), bb, bk, bn, collect, &s, w.get(), threads);
     finish(what, s, w, want, k);
   }
@@ -275,6 +275,11 @@ int main() {
       {1, 3, 3, 24, 24, 5, 5, 1, 2, 1, 24},     {1, 1, 1, 8, 8, 3, 3, 1, 1, 1, 8},       {1, 2, 2, 8, 24, 3, 3, 2, 1, 1, 1},
       {1, 1, 50, 4, 6, 1, 5, 1, 0, 1, 1},       {0, 8, 8, 4, 4, 3, 3, 1, 1, 1, 1},       {1, 16, 16, 1, 8, 5, 5, 1, 0, 1, 1},
       {1, 30, 30, 64, 128, 3, 3, 1, 1, 1, 2},   {1, 9, 9, 130, 130, 3, 3, 1, 1, 1, 130}, {1, 8, 8, 1, 1, 3, 3, 1, 1, 1, 1},
+      // Tall images and many small ones, whose copies are rings.
+      {1, 90, 20, 12, 20, 3, 3, 1, 1, 1, 1},    {2, 101, 33, 5, 7, 5, 3, 2, 2, 1, 1},    {1, 120, 7, 9, 17, 3, 3, 1, 2, 2, 1},
+      {40, 5, 4, 20, 16, 3, 3, 2, 1, 1, 1},     {60, 3, 1, 6, 18, 2, 1, 1, 0, 1, 1},     {30, 9, 3, 8, 8, 1, 1, 4, 0, 1, 1},
+      {3, 80, 11, 40, 40, 3, 3, 1, 1, 1, 40},   {2, 70, 9, 20, 20, 5, 5, 2, 2, 1, 20},   {2, 66, 10, 12, 24, 3, 3, 1, 1, 1, 3},
+      {25, 6, 6, 7, 5, 6, 6, 1, 0, 1, 1},       {70, 2, 2, 3, 4, 4, 4, 1, 2, 1, 1},      {1, 300, 1, 4, 4, 7, 1, 3, 0, 2, 1},
   };
   for (const auto &q : convs) conv(q, false), conv(q, true);
   for (int64_t m : {0, 1, 2, 3, 5, 6, 7, 8, 13, 48, 49, 97})
