@@ -18,7 +18,6 @@ use crate::{
     code::Code,
     kernel::{declared_symbol, kernel_declaration},
     names::{self, dtype_number, memory_type},
-    structured,
 };
 
 /// An input or output as hosts are told of it.
@@ -85,7 +84,7 @@ pub fn print_host(
     code.line("#include \"tintype_model.h\"");
     let mut used: Vec<&Function> = kernels.to_vec();
     used.sort_by(|a, b| a.name.cmp(&b.name));
-    if used.iter().any(|it| structured::workspace(it, &|it| it.to_owned()).is_some()) {
+    if used.iter().any(|it| loops::has_workspace(it)) {
         code.line("#include \"kernels.h\"");
     }
     code.line("#include <omp.h>");

@@ -114,7 +114,8 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
 
 /// The expression for the bytes of workspace a kernel needs, if any.
 pub(crate) fn workspace(kernel: &Function, name: &dyn Fn(&str) -> String) -> Option<String> {
-    let op = kernel.body.ops().last()?;
+    // The dialect says which have one, here is how large it is.
+    let op = kernel.body.ops().last().filter(|_| loops::has_workspace(kernel))?;
     let view = OpView::of(&kernel.body, &kernel.facts, op);
     let size = |it: &Expr| sym::to_cpp(it, &kernel.facts, name);
     let tensor = |value: ir::ValueId| tensor_of(kernel.body.ty(value));
@@ -150,10 +151,7 @@ pub(crate) fn workspace(kernel: &Function, name: &dyn Fn(&str) -> String) -> Opt
         let a = it.xs().first().map_or(TensorType::new(DType::F32, Vec::new()), |it| tensor(*it));
         let side = |i: usize| a.shape.get(i).map_or("1".to_owned(), &size);
         let (m, n) = (side(1), side(2));
-        return match it.kind().as_str() {
-            "eigh" | "svd" => Some(format!("8 * (({n}) * (({m}) + 2 * ({n}) + 2))")),
-            _ => None,
-        };
+        return Some(format!("8 * (({n}) * (({m}) + 2 * ({n}) + 2))"));
     }
     if let Some(it) = Sort::of(view) {
         let x = tensor(it.x());

@@ -118,7 +118,7 @@ fn walk(body: &Body, op: &Op, free: &mut BTreeSet<String>) {
     op.attrs.iter().for_each(|it| it.for_each_expr(&mut |it| note(&mut own, it)));
     if op.def.0.attrs.iter().any(|it| it.name == "at") {
         // The places of a load or store, the only attribute of theirs that has expressions.
-        own.retain(|it| !is_dynamic_index(it));
+        own.retain(|it| dynamic_index(it).is_none());
     }
     free.extend(own);
     op.results().for_each(|it| body.ty(it).for_each_expr(&mut |it| note(free, it)));
@@ -131,9 +131,10 @@ fn walk(body: &Body, op: &Op, free: &mut BTreeSet<String>) {
     free.extend(inner.into_iter().filter(|it| !axes.iter().any(|axis| axis == it)));
 }
 
-fn is_dynamic_index(name: &str) -> bool {
-    let digits = name.strip_prefix('d');
-    digits.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
+/// Which dynamic index a symbol in the place of a load or store stands for: `d0` is the first.
+pub fn dynamic_index(symbol: &str) -> Option<usize> {
+    let digits = symbol.strip_prefix('d')?;
+    digits.bytes().all(|it| it.is_ascii_digit()).then(|| digits.parse().ok())?
 }
 
 /// The axes that the regions of an op run over.

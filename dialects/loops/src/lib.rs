@@ -22,8 +22,8 @@ mod ops;
 mod pointwise;
 
 pub use access::{
-    Lane, axis_facts, block_access, free_symbols, lane_access, linear_offset, part_dtype,
-    parts_type,
+    Lane, axis_facts, block_access, dynamic_index, free_symbols, lane_access, linear_offset,
+    part_dtype, parts_type,
 };
 pub use control::{Absent, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
 pub use kernel::{has_workspace, kernel_symbols};

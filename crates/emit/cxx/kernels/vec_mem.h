@@ -238,12 +238,12 @@ template <class T, int N> TT_INLINE vec<loaded_t<T>, N> gather(const T *p, vec<i
   return load_lanes<N, T>([&](int i) { return p + at[i]; }, [=](int i) { return i < n; }, fill);
 }
 
-// Lanes where the mask is false are not touched in memory and hold `fill`.
 // A call: branches for every lane would make large kernels of small ones.
 template <int N, class T> __attribute__((noinline, unused)) static void gather_on(const T *p, const int64_t *at, const uint8_t *on, T *e) {
   for (int i = 0; i < N; i++)
     if (on[i]) e[i] = p[at[i]];
 }
+// Lanes where the mask is false are not touched in memory and hold `fill`.
 template <class T, int N> TT_INLINE vec<loaded_t<T>, N> gather(const T *p, vec<int64_t, N> index, vec<bool, N> on, loaded_t<T> fill = loaded_t<T>()) {
   int64_t at[N];
   uint8_t b[N];

@@ -1,7 +1,7 @@
 //! Loads, stores and checked indices.
 
 use ir::{DType, Type, ValueId};
-use loops::{Bound, Lane, Load, Store, block_access, linear_offset};
+use loops::{Bound, Lane, Load, Store, block_access, dynamic_index, linear_offset};
 use sym::Expr;
 
 use super::Printer;
@@ -35,12 +35,9 @@ impl Printer<'_, '_> {
         let dynamic: Vec<Reg> = dynamic.iter().map(|it| self.reg(*it).clone()).collect();
         let dynamic_lanes =
             dynamic.iter().enumerate().any(|(i, it)| it.lanes && offset.mentions(&format!("d{i}")));
-        let named = |it: &str| {
-            let index = it.strip_prefix('d').and_then(|it| it.parse::<usize>().ok());
-            match index.and_then(|it| dynamic.get(it)) {
-                Some(reg) => reg.name.clone(),
-                None => it.to_owned(),
-            }
+        let named = |it: &str| match dynamic_index(it).and_then(|it| dynamic.get(it)) {
+            Some(reg) => reg.name.clone(),
+            None => it.to_owned(),
         };
         let pointer = self.pointer(t).to_owned();
         let Some(lanes) = self.lanes.clone() else {

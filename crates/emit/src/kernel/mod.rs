@@ -12,7 +12,7 @@ pub(crate) use tile::TileLanes;
 use ir::{Body, DType, Function, Op, Region, ValueId, View as OpView};
 use loops::{
     Bitcast, Bound, Cast, Const, Fold, For, Index, Kernel, Load, Reduce, Store, axis_facts,
-    kernel_symbols,
+    dynamic_index, kernel_symbols,
 };
 use sym::{Expr, Facts};
 
@@ -441,18 +441,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             let text = self.cast(&index, dtype);
             return self.define(value, &text, false);
         }
-        let axis = self.lanes.as_ref().map_or(String::new(), |it| it.axis.clone());
-        let lanes = match expr.linear_in(&axis) {
-            Some((step, _)) if step == Expr::int(1) => {
-                format!("tt::iota<N>(int64_t({}))", self.size(expr))
-            }
-            Some((step, _)) => format!(
-                "tt::splat<N>(int64_t({})) + tt::iota<N>(int64_t(0)) * tt::splat<N>(int64_t({}))",
-                self.size(expr),
-                self.size(&step)
-            ),
-            None => self.per_lane(expr, &[]),
-        };
+        let lanes = self.per_lane(expr, &[]);
         let lanes = Reg { name: format!("({lanes})"), dtype: DType::I64, lanes: true };
         let text = self.cast(&lanes, dtype);
         self.define(value, &text, true);
@@ -469,9 +458,9 @@ impl<'a, 'c> Printer<'a, 'c> {
     /// The vector of an index expression that is a sum of multiples of what differs by lane.
     fn weighted(&self, expr: &Expr, dynamic: &[Reg]) -> Option<String> {
         let axis = self.lanes.as_ref().map_or("", |it| it.axis.as_str());
-        let named = |it: &str| {
-            let index = it.strip_prefix('d').and_then(|it| it.parse::<usize>().ok());
-            index.and_then(|it| dynamic.get(it)).map_or_else(|| it.to_owned(), |it| it.name.clone())
+        let named = |it: &str| match dynamic_index(it).and_then(|it| dynamic.get(it)) {
+            Some(reg) => reg.name.clone(),
+            None => it.to_owned(),
         };
         let by_lane = dynamic.iter().enumerate().filter(|it| it.1.lanes);
         let mut vectors: Vec<(String, String)> =
@@ -516,7 +505,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             if it == axis {
                 return format!("({axis} + lane)");
             }
-            let index = it.strip_prefix('d').and_then(|it| it.parse::<usize>().ok());
+            let index = dynamic_index(it);
             match arrays.iter().find(|array| Some(array.0) == index) {
                 Some(array) => array.1.clone(),
                 None => it.to_owned(),

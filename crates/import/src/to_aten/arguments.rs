@@ -2,7 +2,7 @@
 
 use aten::{ArgTy, SchemaArg};
 use diag::{Diag, codes};
-use ir::{Arg, Attr, AttrKind, AttrTy as _, DType, Number, TensorType, Type, ValueId};
+use ir::{Arg, Attr, AttrKind, AttrTy as _, DType, Number, OpRef, TensorType, Type, ValueId};
 use sym::Expr;
 
 use super::{Importer, Making, Scope};
@@ -47,6 +47,21 @@ pub(super) enum Refusal {
 }
 
 type Taken<T> = Result<T, Refusal>;
+
+/// An operator that the importer adds, with one attribute said and the schema's defaults of the rest.
+pub(super) fn with_defaults(
+    name: &str,
+    (said, value): (&str, Attr),
+) -> Result<(OpRef, Vec<Attr>), Refusal> {
+    let op = aten::lookup(name).ok_or(Refusal::Unfit)?;
+    let schema = aten::schema(op).ok_or(Refusal::Unfit)?;
+    let attrs = schema.args.iter().filter(|it| it.ty != aten::ArgTy::Tensor);
+    let attrs = attrs.map(|it| match it.name == said {
+        true => value.clone(),
+        false => it.default.clone().unwrap_or(Attr::None),
+    });
+    Ok((op, attrs.collect()))
+}
 
 impl<'p> Importer<'p> {
     /// The value of that name.

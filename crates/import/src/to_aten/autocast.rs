@@ -7,7 +7,10 @@
 
 use ir::{Arg, Attr, DType, DTypeKind, TensorType, Type, ValueId};
 
-use super::{Importer, Making, arguments::Refusal};
+use super::{
+    Importer, Making,
+    arguments::{Refusal, with_defaults},
+};
 use crate::schema::{Argument, ScalarType};
 
 /// What autocast casts an operator's tensors to.
@@ -239,14 +242,7 @@ impl Importer<'_> {
         let from = ty.as_tensor().filter(|it| it.dtype != dtype && is_cast(&ty));
         let Some(from) = from.cloned() else { return Ok(it) };
         let ty = Type::Tensor(TensorType { dtype, ..from });
-        let op = aten::lookup("to.dtype").ok_or(Refusal::Unfit)?;
-        let schema = aten::schema(op).ok_or(Refusal::Unfit)?;
-        let attrs = schema.args.iter().filter(|it| it.ty != aten::ArgTy::Tensor);
-        let attrs = attrs.map(|it| match it.name.as_str() {
-            "dtype" => Attr::DType(dtype),
-            _ => it.default.clone().unwrap_or(Attr::None),
-        });
-        let attrs = attrs.collect();
+        let (op, attrs) = with_defaults("to.dtype", ("dtype", Attr::DType(dtype)))?;
         match making.builder.push_stated(op, vec![it.into()], attrs, Some(vec![ty])).as_deref() {
             Ok([it]) => Ok(*it),
             _ => Err(Refusal::Unfit),

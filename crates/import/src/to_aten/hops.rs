@@ -25,16 +25,10 @@ impl<'p> Importer<'p> {
                 self.cond(making, scope, node, [pred, operands], [then, otherwise])
             }
             ("while_loop", [Argument::Graph(cond), Argument::Graph(body), carried, extra]) => {
-                let bodies = [cond, body];
-                let (carried, extra) = (self.items(scope, carried)?, self.items(scope, extra)?);
-                let mut passing = vec![Passing::Tensor; carried.len()];
-                passing.extend(self.passing(&extra, &bodies, carried.len()));
-                let (first, rest) = passing.split_at(carried.len());
-                let carried = self.passed(making, carried, first)?;
-                let extra = self.passed(making, extra, rest)?;
-                let [cond, body] = bodies.map(|it| self.body(it, &passing));
-                let attrs = vec![Attr::Ref(cond), Attr::Ref(body)];
-                let args = vec![carried, extra];
+                let (names, args) =
+                    self.loop_parts(making, scope, [cond, body], [carried, extra])?;
+                let attrs = names.map(Attr::Ref).to_vec();
+                let args = args.to_vec();
                 self.results_of(making, scope, node, aten::WhileLoop::def(), args, attrs)
             }
             (
@@ -165,6 +159,24 @@ impl<'p> Importer<'p> {
         let none = || Arg::List(Vec::new());
         let args = vec![operands, none(), none()];
         self.results_of(making, scope, node, aten::Subgraph::def(), args, attrs)
+    }
+
+    /// The condition and the body of a loop as functions; what they take: what is carried on, and the
+    /// rest.
+    pub(super) fn loop_parts(
+        &mut self,
+        making: &mut Making<'_>,
+        scope: &Scope<'p>,
+        bodies: [&'p GraphArgument; 2],
+        [carried, extra]: [&'p Argument; 2],
+    ) -> Result<([String; 2], [Arg; 2]), Refusal> {
+        let (carried, extra) = (self.items(scope, carried)?, self.items(scope, extra)?);
+        let mut passing = vec![Passing::Tensor; carried.len()];
+        passing.extend(self.passing(&extra, &bodies, carried.len()));
+        let (first, rest) = passing.split_at(carried.len());
+        let carried = self.passed(making, carried, first)?;
+        let extra = self.passed(making, extra, rest)?;
+        Ok((bodies.map(|it| self.body(it, &passing)), [carried, extra]))
     }
 
     fn subgraph(

@@ -12,8 +12,8 @@ use sym::Expr;
 
 use super::{
     Importer, Making, OriginInfo, Scope,
-    arguments::Refusal,
-    bodies::{Passing, scalar},
+    arguments::{Refusal, with_defaults},
+    bodies::scalar,
 };
 use crate::schema::{Argument, GraphArgument, Node};
 
@@ -47,17 +47,11 @@ impl<'p> Importer<'p> {
         scope: &mut Scope<'p>,
         node: &'p Node,
         bodies: [&'p GraphArgument; 2],
-        [carried, extra]: [&'p Argument; 2],
+        given_to: [&'p Argument; 2],
     ) -> Result<(), Refusal> {
-        let (carried, extra) = (self.items(scope, carried)?, self.items(scope, extra)?);
-        let count = carried.len();
-        let mut passing = vec![Passing::Tensor; count];
-        passing.extend(self.passing(&extra, &bodies, count));
-        let (first, rest) = passing.split_at(count);
-        let carried = self.passed(making, carried, first)?;
-        let extra = self.passed(making, extra, rest)?;
-        let [cond, body] = bodies.map(|it| self.body(it, &passing));
-        let [cond, body] = [cond, body].map(|name| self.function(&name));
+        let (names, [carried, extra]) = self.loop_parts(making, scope, bodies, given_to)?;
+        let count = carried.values().count();
+        let [cond, body] = names.map(|name| self.function(&name));
         let (cond, body) = (cond.ok_or(Refusal::Reported)?, body.ok_or(Refusal::Reported)?);
         let kept = types(&body);
         if kept.len() != count {
@@ -88,14 +82,8 @@ impl<'p> Importer<'p> {
                 self.define(making, length, &symbol)?;
             }
         }
-        let places = aten::lookup("arange").ok_or(Refusal::Unfit)?;
-        let schema = aten::schema(places).ok_or(Refusal::Unfit)?;
-        let attrs = schema.args.iter().map(|it| match it.name.as_str() {
-            "end" => Attr::Size(size.clone()),
-            _ => it.default.clone().unwrap_or(Attr::None),
-        });
         let line = ir::TensorType::contiguous(ir::DType::I64, [size.clone()]);
-        let attrs = attrs.collect();
+        let (places, attrs) = with_defaults("arange", ("end", Attr::Size(size)))?;
         let places = self.stated(making, places, Vec::new(), attrs, vec![Type::Tensor(line)])?;
         let name = self.kept(&cond, &body, count)?;
         let attrs = vec![Attr::Str("scan".to_owned()), Attr::Ref(name)];

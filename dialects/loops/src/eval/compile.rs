@@ -193,7 +193,7 @@ impl<'a> Compiler<'a> {
 
     fn index(&self, expr: &Expr, dynamic: &[(usize, usize)]) -> Eval<Index> {
         let register = |name: &str| {
-            let nth = name.strip_prefix('d').and_then(|it| it.parse::<usize>().ok());
+            let nth = crate::access::dynamic_index(name);
             let dynamic = nth.and_then(|it| dynamic.get(it)).map(|it| it.1);
             dynamic.or_else(|| self.axes.iter().rev().find(|it| it.0 == name).map(|it| it.1))
         };
