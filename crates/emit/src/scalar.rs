@@ -47,7 +47,8 @@ pub(crate) fn header(function: ScalarFn) -> Option<&'static str> {
         | F::Digamma
         | F::Atan2
         | F::Hypot
-        | F::NextAfter => Some("vec_libm.h"),
+        | F::NextAfter
+        | F::Zeta => Some("vec_libm.h"),
         F::Floor
         | F::Ceil
         | F::Trunc

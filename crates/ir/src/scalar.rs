@@ -117,6 +117,7 @@ macro_rules! for_each_scalar_fn {
             CopySign "copysign" (lhs, rhs) Float Same false "The magnitude of one with the sign of the other.";
             Hypot "hypot" (lhs, rhs) Float Same true "The length of (lhs, rhs).";
             NextAfter "nextafter" (lhs, rhs) Float Same false "The next float towards the other.";
+            Zeta "zeta" (lhs, rhs) Float Same false "Hurwitz' zeta function of the order lhs at rhs.";
             And "and" (lhs, rhs) Bits Same true "Bitwise and.";
             Or "or" (lhs, rhs) Bits Same true "Bitwise or.";
             Xor "xor" (lhs, rhs) Bits Same true "Bitwise exclusive or.";

@@ -41,16 +41,16 @@ template <class T> TT_INLINE T gcd(T a, T b) {
 // The remainder with the sign of the dividend: C's %, fmod, torch.fmod.
 template <class T, int N> TT_INLINE vec<T, N> fmod(vec<T, N> x, vec<T, N> y) {
   if constexpr (same<T, float>::value)
-    return map([](T a, T b) { return __builtin_fmodf(a, b); }, x, y);
+    return map_called([](T a, T b) { return __builtin_fmodf(a, b); }, x, y);
   else if constexpr (is_float<T>)
-    return map([](T a, T b) { return __builtin_fmod(a, b); }, x, y);
+    return map_called([](T a, T b) { return __builtin_fmod(a, b); }, x, y);
   else
     return map([](T a, T b) { return lane::rem(a, b); }, x, y);
 }
 
 // The greatest common divisor of integers: torch.gcd.
 template <class T, int N> TT_INLINE vec<T, N> gcd(vec<T, N> x, vec<T, N> y) {
-  return map([](T a, T b) { return lane::gcd(a, b); }, x, y);
+  return map_called([](T a, T b) { return lane::gcd(a, b); }, x, y);
 }
 
 // The remainder with the sign of the divisor: Python's %, torch.remainder.
@@ -91,7 +91,7 @@ template <class T, int N> TT_INLINE vec<T, N> div_floor(vec<T, N> x, vec<T, N> y
 
 // x^y for integers: negative exponents give 0 except for the bases 1 and -1.
 template <class T, int N> TT_INLINE vec<T, N> ipow(vec<T, N> x, vec<T, N> y) {
-  return map(
+  return map_called(
       [](T a, T b) {
         if (is_signed<T> && b < 0) return a == 1 ? T(1) : a == T(-1) ? (b & 1 ? T(-1) : T(1)) : T(0);
         uint64_t r = 1, base = uint64_t(a);

@@ -9,16 +9,16 @@ namespace tt {
 #define TT_LIBM1(NAME)                                              \
   template <class T, int N> TT_INLINE vec<T, N> NAME(vec<T, N> x) { \
     if constexpr (same<T, float>::value)                            \
-      return map([](T a) { return __builtin_##NAME##f(a); }, x);    \
+      return map_called([](T a) { return __builtin_##NAME##f(a); }, x);    \
     else                                                            \
-      return map([](T a) { return __builtin_##NAME(a); }, x);       \
+      return map_called([](T a) { return __builtin_##NAME(a); }, x);       \
   }
 #define TT_LIBM2(NAME)                                                           \
   template <class T, int N> TT_INLINE vec<T, N> NAME(vec<T, N> x, vec<T, N> y) { \
     if constexpr (same<T, float>::value)                                         \
-      return map([](T a, T b) { return __builtin_##NAME##f(a, b); }, x, y);      \
+      return map_called([](T a, T b) { return __builtin_##NAME##f(a, b); }, x, y);      \
     else                                                                         \
-      return map([](T a, T b) { return __builtin_##NAME(a, b); }, x, y);         \
+      return map_called([](T a, T b) { return __builtin_##NAME(a, b); }, x, y);         \
   }
 TT_LIBM1(log10)
 TT_LIBM1(tan)
@@ -94,13 +94,49 @@ template <class T> TT_INLINE T erfinv(T y) {
   return x;
 }
 
+// Hurwitz' zeta function, the sum of (q + k)^-s over k from 0: the terms up to 9 as they are,
+// the rest by Euler and Maclaurin (Abramowitz and Stegun 23.1.30). Of a whole order it has
+// values below zero; far down there its terms are those of a difference of two sums above.
+TT_INLINE bool negligible(double term, double sum) { return __builtin_fabs(term) < 0x1p-53 * __builtin_fabs(sum); }
+__attribute__((noinline, unused)) static double zeta(double s, double q) {
+  if (!(s >= 1) || q != q) return __builtin_nan("");
+  const double floor = __builtin_floor(q);
+  if (s == 1 || (q <= 0 && q == floor)) return __builtin_inf();
+  if (q < 0 && s != __builtin_floor(s)) return __builtin_nan("");
+  if (q < -64) {
+    const double part = q - floor, mirrored = zeta(s, 1 - part) - zeta(s, 1 - q);
+    return (__builtin_fmod(s, 2) == 0 ? mirrored : -mirrored) + zeta(s, part);
+  }
+  double at = q, term = __builtin_pow(q, -s), sum = term;
+  for (int count = 0; count < 9 || at <= 9; count++) {
+    at += 1;
+    term = __builtin_pow(at, -s);
+    sum += term;
+    if (negligible(term, sum)) return sum;
+  }
+  sum += term * at / (s - 1) - term / 2;
+  // B(2j) / (2j)!: Bernoulli's numbers over factorials.
+  const double bernoulli[] = {0.08333333333333333, -0.001388888888888889, 3.306878306878307e-05, -8.267195767195768e-07, 2.08767569878681e-08, -5.284190138687493e-10, 1.3382536530684679e-11, -3.3896802963225827e-13, 8.586062056277845e-15, -2.174868698558062e-16, 5.5090028283602295e-18, -1.3954464685812522e-19};
+  double factor = term * s / at;
+  for (int j = 0; j < 12; j++) {
+    const double correction = bernoulli[j] * factor;
+    sum += correction;
+    if (negligible(correction, sum)) break;
+    factor *= (s + 2 * j + 1) / at * ((s + 2 * j + 2) / at);
+  }
+  return sum;
+}
+
 }  // namespace lane
 
+template <class T, int N> TT_INLINE vec<T, N> zeta(vec<T, N> s, vec<T, N> q) {
+  return map_called([](T a, T b) { return T(lane::zeta(a, b)); }, s, q);
+}
 template <class T, int N> TT_INLINE vec<T, N> digamma(vec<T, N> x) {
-  return map([](T a) { return lane::digamma(a); }, x);
+  return map_called([](T a) { return lane::digamma(a); }, x);
 }
 template <class T, int N> TT_INLINE vec<T, N> erfinv(vec<T, N> x) {
-  return map([](T a) { return lane::erfinv(a); }, x);
+  return map_called([](T a) { return lane::erfinv(a); }, x);
 }
 
 }  // namespace tt

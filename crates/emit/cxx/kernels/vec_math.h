@@ -10,19 +10,36 @@
 
 namespace tt {
 
-// Applies a scalar function to every lane. F is a stateless callable, so the
-// loop is a plain sequence of calls.
-template <class F, class T, int N> TT_INLINE vec<T, N> map(F f, vec<T, N> x) {
-  T e[N];
-  store(e, x);
-  for (int i = 0; i < N; i++) e[i] = f(e[i]);
-  return load<N>(e);
-}
+// Applies a scalar function to every lane, in place: for a few instructions a lane, or where
+// what the compiler knows of an operand is worth having (a division by a constant).
 template <class F, class T, int N> TT_INLINE vec<T, N> map(F f, vec<T, N> x, vec<T, N> y) {
   T e[N], g[N];
   store(e, x);
   store(g, y);
   for (int i = 0; i < N; i++) e[i] = f(e[i], g[i]);
+  return load<N>(e);
+}
+
+// The same by a call. F is a stateless callable, and each is a function of its own: what calls
+// the C library costs more than the call, and in place its N calls at every use were most of
+// the host compiler's time on a kernel with many (polygamma's series has 350).
+template <int N, class F, class T> __attribute__((noinline, unused)) static void each(F f, T *x) {
+  for (int i = 0; i < N; i++) x[i] = f(x[i]);
+}
+template <int N, class F, class T> __attribute__((noinline, unused)) static void each(F f, T *x, const T *y) {
+  for (int i = 0; i < N; i++) x[i] = f(x[i], y[i]);
+}
+template <class F, class T, int N> TT_INLINE vec<T, N> map_called(F f, vec<T, N> x) {
+  T e[N];
+  store(e, x);
+  each<N>(f, e);
+  return load<N>(e);
+}
+template <class F, class T, int N> TT_INLINE vec<T, N> map_called(F f, vec<T, N> x, vec<T, N> y) {
+  T e[N], g[N];
+  store(e, x);
+  store(g, y);
+  each<N>(f, e, g);
   return load<N>(e);
 }
 
@@ -300,7 +317,7 @@ constexpr float sin_cos_limit = 3.0e3f;
 #define TT_MATH(NAME, LIBM)                                     \
   template <class T, int N> TT_INLINE vec<T, N> NAME(vec<T, N> x) { \
     if constexpr (!same<T, float>::value)                       \
-      return map([](T a) { return T(LIBM(a)); }, x);            \
+      return map_called([](T a) { return T(LIBM(a)); }, x);            \
     else if constexpr (vec<T, N>::leaf)                         \
       return {raw::NAME(x.v)};                                  \
     else                                                        \
@@ -328,13 +345,13 @@ template <class T, int N> TT_INLINE vec<T, N> sigmoid(vec<T, N> x) {
 #define TT_SIN_COS(NAME, ODD, LIBMF, LIBM)                              \
   template <class T, int N> TT_INLINE vec<T, N> NAME(vec<T, N> x) {     \
     if constexpr (!same<T, float>::value) {                             \
-      return map([](T a) { return T(LIBM(a)); }, x);                    \
+      return map_called([](T a) { return T(LIBM(a)); }, x);                    \
     } else if constexpr (vec<T, N>::leaf) {                             \
       T e[N];                                                           \
       store(e, x);                                                      \
       bool far = false;                                                 \
       for (int i = 0; i < N; i++) far |= !(__builtin_fabsf(e[i]) < raw::sin_cos_limit); \
-      if (__builtin_expect(far, 0)) return map([](T a) { return LIBMF(a); }, x); \
+      if (__builtin_expect(far, 0)) return map_called([](T a) { return LIBMF(a); }, x); \
       return {raw::sin_cos<ODD>(x.v)};                                  \
     } else {                                                            \
       return {NAME(x.lo), NAME(x.hi)};                                  \

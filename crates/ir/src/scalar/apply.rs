@@ -256,6 +256,7 @@ fn float(function: ScalarFn, a: f64, b: f64) -> f64 {
         ScalarFn::CopySign => a.copysign(b),
         ScalarFn::Hypot => a.hypot(b),
         ScalarFn::NextAfter => libm::nextafter(a, b),
+        ScalarFn::Zeta => zeta(a, b),
         // The remaining functions are not defined on floats; `ScalarFn::result` refuses them.
         _ => f64::NAN,
     }
@@ -354,6 +355,68 @@ fn digamma(x: f64) -> f64 {
     ];
     let tail = series.iter().rev().fold(0.0, |sum, it| (sum + it) * inv);
     res + x.ln() - 0.5 / x - tail
+}
+
+/// `B(2j) / (2j)!` for `j` from 1: Bernoulli's numbers over factorials.
+const BERNOULLI: [f64; 12] = [
+    0.08333333333333333,
+    -0.001388888888888889,
+    3.306878306878307e-05,
+    -8.267195767195768e-07,
+    2.08767569878681e-08,
+    -5.284190138687493e-10,
+    1.3382536530684679e-11,
+    -3.3896802963225827e-13,
+    8.586062056277845e-15,
+    -2.174868698558062e-16,
+    5.5090028283602295e-18,
+    -1.3954464685812522e-19,
+];
+
+/// Hurwitz' zeta function, the sum of `(q + k)^-s` over `k` from 0: the terms up to 9 as they
+/// are, the rest by Euler and Maclaurin (Abramowitz and Stegun 23.1.30). Of a whole order it has
+/// values below zero, poles at whole numbers there, and none of other orders.
+fn zeta(s: f64, q: f64) -> f64 {
+    // Farther below, the terms down there are those of a difference of two sums above zero.
+    const FAR: f64 = -64.0;
+    if s.is_nan() || q.is_nan() || s < 1.0 {
+        return f64::NAN;
+    }
+    if s == 1.0 || (q <= 0.0 && q == q.floor()) {
+        return f64::INFINITY;
+    }
+    if q < 0.0 && s != s.floor() {
+        return f64::NAN;
+    }
+    if q < FAR {
+        let part = q - q.floor();
+        let mirrored = zeta(s, 1.0 - part) - zeta(s, 1.0 - q);
+        let below = if s % 2.0 == 0.0 { mirrored } else { -mirrored };
+        return below + zeta(s, part);
+    }
+    let negligible = |term: f64, sum: f64| term.abs() < f64::EPSILON / 2.0 * sum.abs();
+    let (mut at, mut term) = (q, q.powf(-s));
+    let (mut sum, mut count) = (term, 0);
+    while count < 9 || at <= 9.0 {
+        at += 1.0;
+        term = at.powf(-s);
+        sum += term;
+        count += 1;
+        if negligible(term, sum) {
+            return sum;
+        }
+    }
+    sum += term * at / (s - 1.0) - term / 2.0;
+    let mut factor = term * s / at;
+    for (bernoulli, k) in BERNOULLI.iter().zip((1..).step_by(2)) {
+        let correction = bernoulli * factor;
+        sum += correction;
+        if negligible(correction, sum) {
+            break;
+        }
+        factor *= (s + f64::from(k)) / at * ((s + f64::from(k + 1)) / at);
+    }
+    sum
 }
 
 /// Of a real number it is real; where the power is nothing, so is all.
@@ -472,5 +535,14 @@ mod tests {
         assert!((f(ScalarFn::Digamma, &[1.0]) + 0.577_215_664_901_532_9).abs() < 1e-13);
         assert_eq!(f(ScalarFn::Sign, &[-0.0]), 0.0);
         assert_eq!(f(ScalarFn::Sign, &[-3.0]), -1.0);
+        let zeta = |s: f64, q: f64| f(ScalarFn::Zeta, &[s, q]);
+        assert!((zeta(2.0, 1.0) - std::f64::consts::PI.powi(2) / 6.0).abs() < 1e-15);
+        // One step of the recurrence, across where the far side begins.
+        for (s, q) in [(2.0, -64.25), (3.0, -64.25), (4.0, -64.5)] {
+            let step = f64::powf(q, -s) + zeta(s, q + 1.0);
+            assert!((zeta(s, q) / step - 1.0).abs() < 1e-14, "{s} {q}");
+        }
+        assert_eq!(zeta(3.0, -2.0), f64::INFINITY);
+        assert!(zeta(2.5, -2.5).is_nan() && zeta(0.5, 1.0).is_nan());
     }
 }

@@ -149,100 +149,6 @@ fn ndtri_of(cx: &mut Cx<'_, '_>, p: ValueId) -> Result<ValueId> {
     where_number(cx, nothing, f64::NEG_INFINITY, res)
 }
 
-/// `B(2j) / (2j)!` for `j` from 1: `2 (-1)^(j+1) ζ(2j) / (2π)^(2j)`.
-fn bernoulli(j: i32) -> f64 {
-    let zeta: f64 = (1..40).map(|k| f64::from(k).powi(-2 * j)).sum::<f64>();
-    // What the sum lacks, by its integral; exact to double precision from the third on.
-    let exact = match j {
-        1 => std::f64::consts::PI.powi(2) / 6.0,
-        2 => std::f64::consts::PI.powi(4) / 90.0,
-        3 => std::f64::consts::PI.powi(6) / 945.0,
-        4 => std::f64::consts::PI.powi(8) / 9450.0,
-        _ => zeta,
-    };
-    let sign = if j % 2 == 1 { 2.0 } else { -2.0 };
-    sign * exact / (2.0 * std::f64::consts::PI).powi(2 * j)
-}
-
-/// Hurwitz' zeta function for `1 < s` and `0 < q`, by Euler and Maclaurin.
-fn zeta_positive(cx: &mut Cx<'_, '_>, s: ValueId, q: ValueId) -> Result<ValueId> {
-    const DIRECT: i32 = 10;
-    let minus = cx.map(F::Neg, s)?;
-    let mut sum = cx.zip(F::Pow, q, minus)?;
-    for k in 1..DIRECT {
-        let shifted = number(cx, F::Add, q, f64::from(k))?;
-        let term = cx.zip(F::Pow, shifted, minus)?;
-        sum = cx.zip(F::Add, sum, term)?;
-    }
-    let a = number(cx, F::Add, q, f64::from(DIRECT))?;
-    let power = cx.zip(F::Pow, a, minus)?;
-    let less = number(cx, F::Sub, s, 1.0)?;
-    let integral = cx.zip(F::Mul, power, a)?;
-    let integral = cx.zip(F::Div, integral, less)?;
-    let half = number(cx, F::Mul, power, 0.5)?;
-    sum = cx.zip(F::Add, sum, integral)?;
-    sum = cx.zip(F::Add, sum, half)?;
-    // s (s+1) … (s+2j-2) a^(-s-2j+1), from term to term.
-    let mut factor = cx.zip(F::Mul, power, s)?;
-    factor = cx.zip(F::Div, factor, a)?;
-    let square = cx.zip(F::Mul, a, a)?;
-    for j in 1..=12 {
-        let term = number(cx, F::Mul, factor, bernoulli(j))?;
-        sum = cx.zip(F::Add, sum, term)?;
-        for k in [2 * j - 1, 2 * j] {
-            let next = number(cx, F::Add, s, f64::from(k))?;
-            factor = cx.zip(F::Mul, factor, next)?;
-        }
-        factor = cx.zip(F::Div, factor, square)?;
-    }
-    Ok(sum)
-}
-
-/// Hurwitz' zeta function. Below zero the terms up to the first positive one are those of a
-/// difference, as `s` is whole there.
-fn zeta_of(cx: &mut Cx<'_, '_>, s: ValueId, q: ValueId) -> Result<ValueId> {
-    let zero = cx.full_like(q, int(0))?;
-    let one = cx.full_like(q, int(1))?;
-    let below = cx.zip(F::Le, q, zero)?;
-    let safe = cx.select(below, one, q)?;
-    let right = zeta_positive(cx, s, safe)?;
-    let floor = cx.map(F::Floor, q)?;
-    let part = cx.zip(F::Sub, q, floor)?;
-    let pole = cx.zip(F::Eq, part, zero)?;
-    let part = cx.select(pole, one, part)?;
-    let mirrored = cx.zip(F::Sub, one, part)?;
-    let mirrored = cx.select(pole, one, mirrored)?;
-    let end = cx.zip(F::Sub, one, q)?;
-    let end = cx.zip(F::Max, end, one)?;
-    let first = zeta_positive(cx, s, mirrored)?;
-    let last = zeta_positive(cx, s, end)?;
-    let above = zeta_positive(cx, s, part)?;
-    let between = cx.zip(F::Sub, first, last)?;
-    let halves = number(cx, F::Rem, s, 2.0)?;
-    let odd = number(cx, F::Eq, halves, 1.0)?;
-    let negated = cx.map(F::Neg, between)?;
-    let between = cx.select(odd, negated, between)?;
-    let left = cx.zip(F::Add, between, above)?;
-    let mut res = cx.select(below, left, right)?;
-    // A power of a negative number that is not whole is none.
-    let whole = cx.map(F::Floor, s)?;
-    let broken = cx.zip(F::Ne, whole, s)?;
-    let broken = cx.zip(F::And, broken, below)?;
-    res = where_number(cx, broken, f64::NAN, res)?;
-    let pole = pole_of(cx, q)?;
-    let pole = cx.zip(F::And, pole, below)?;
-    res = where_number(cx, pole, f64::INFINITY, res)?;
-    let least = number(cx, F::Lt, s, 1.0)?;
-    res = where_number(cx, least, f64::NAN, res)?;
-    let harmonic = number(cx, F::Eq, s, 1.0)?;
-    where_number(cx, harmonic, f64::INFINITY, res)
-}
-
-fn pole_of(cx: &mut Cx<'_, '_>, q: ValueId) -> Result<ValueId> {
-    let floor = cx.map(F::Floor, q)?;
-    cx.zip(F::Eq, floor, q)
-}
-
 /// `ζ(2, x)`. Below a half it is reflected, as in eager, in the dtype that this computes in: its
 /// poles at negative integers are as high as the sine there is far from 0.
 fn trigamma(cx: &mut Cx<'_, '_>) -> Values {
@@ -257,7 +163,7 @@ fn trigamma(cx: &mut Cx<'_, '_>) -> Values {
     let mirrored = cx.zip(F::Sub, one, wide)?;
     let point = cx.select(below, mirrored, wide)?;
     let s = cx.full_like(point, int(2))?;
-    let value = zeta_of(cx, s, point)?;
+    let value = cx.zip(F::Zeta, s, point)?;
     let sine = cx.cast(sine, DType::F64)?;
     let sine = cx.zip(F::Mul, sine, sine)?;
     let top = cx.full_like(sine, float(std::f64::consts::PI.powi(2)))?;
@@ -268,7 +174,7 @@ fn trigamma(cx: &mut Cx<'_, '_>) -> Values {
 }
 
 fn zeta(cx: &mut Cx<'_, '_>) -> Values {
-    real_pair(cx, ["self", "other"], zeta_of)
+    real_pair(cx, ["self", "other"], |cx, s, q| cx.zip(F::Zeta, s, q))
 }
 
 /// `(-1)^(n+1) n! ζ(n + 1, x)`; the digamma function for `n = 0`.
@@ -287,7 +193,7 @@ fn polygamma(cx: &mut Cx<'_, '_>) -> Values {
     let scale = if n % 2 == 1 { factorial } else { -factorial };
     real(cx, |cx, x| {
         let s = cx.full_like(x, float((n + 1) as f64))?;
-        let value = zeta_of(cx, s, x)?;
+        let value = cx.zip(F::Zeta, s, x)?;
         number(cx, F::Mul, value, scale)
     })
 }

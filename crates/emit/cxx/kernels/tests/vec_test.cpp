@@ -245,6 +245,8 @@ template <class T> static void check_float() {
   each("digamma", tt::digamma(tt::splat<16, T>(T(1))), [](T, T) { return tt::lane::digamma(T(1)); });
   CHECK(fabs(tt::lane::digamma(T(1)) + 0.57721566490153286) < 1e-6);
   CHECK(fabs(tt::lane::digamma(T(-0.5)) - 0.03648997397857652) < 1e-6);
+  each("zeta", tt::zeta(tt::splat<16, T>(T(2)), tt::splat<16, T>(T(1))), [](T, T) { return T(M_PI * M_PI / 6); });
+  CHECK(fabs(tt::lane::zeta(3, -100.25) - (-62.0125041)) < 1e-6);
   CHECK(fabs(tt::lane::erfinv(T(0.5)) - 0.47693627620446987) < 1e-6);
 }
 
