@@ -7,7 +7,7 @@ use ir::{
     Arg, Attr, AttrTy, Builder, DType, Number, Op, Origin, Result, ValueId, scalar::ScalarFn,
 };
 use rustc_hash::FxHashSet;
-use sym::{Expr, Facts};
+use sym::{Answer, Expr, Facts};
 use tensor::{Concat, Gather, Index, Iota, Pad, SliceUpdate};
 
 use super::{graph::Graph, plan::Plan};
@@ -441,13 +441,13 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
     pub(super) fn within(&mut self, index: &Expr, size: &Expr) -> Result<Option<ValueId>> {
         let zero = Expr::int(0);
         let mut res = None;
-        if sym::less_equal(&zero, index, &self.facts) != sym::Answer::Proven {
+        if sym::less_equal(&zero, index, &self.facts) != Answer::Proven {
             let index = self.index(index.clone(), DType::I64)?;
             let zero = self.constant(Number::Int(zero), DType::I64)?;
             res = Some(self.apply(ScalarFn::Ge, &[index, zero])?);
         }
         let last = size.clone() - Expr::int(1);
-        if sym::less_equal(index, &last, &self.facts) != sym::Answer::Proven {
+        if sym::less_equal(index, &last, &self.facts) != Answer::Proven {
             let index = self.index(index.clone(), DType::I64)?;
             let size = self.index(size.clone(), DType::I64)?;
             let below = self.apply(ScalarFn::Lt, &[index, size])?;
@@ -456,10 +456,16 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
         Ok(res)
     }
 
+    /// Whether it is known that not `0 <= index` and `index < size`.
+    fn is_outside(&self, index: &Expr, size: &Expr) -> bool {
+        let refuted = |a: &Expr, b: &Expr| sym::less_equal(a, b, &self.facts) == Answer::Refuted;
+        refuted(&Expr::int(0), index) || refuted(index, &(size.clone() - Expr::int(1)))
+    }
+
     /// Whether `index` is a multiple of `step`, as far as it is not known already.
     fn multiple(&mut self, index: &Expr, step: i64) -> Result<Option<ValueId>> {
         let step = Expr::int(step);
-        if sym::divisible(index, &step, &self.facts) == sym::Answer::Proven {
+        if sym::divisible(index, &step, &self.facts) == Answer::Proven {
             return Ok(None);
         }
         let rest = self.index(index.modulo(&step), DType::I64)?;
@@ -506,6 +512,10 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
 
     fn pad(&mut self, it: Pad<'_>, at: &[Expr], mask: Option<ValueId>) -> Result<ValueId> {
         let (index, within) = self.pad_mask(it, at)?;
+        let shape = self.graph.shape(it.x());
+        if index.iter().zip(shape).any(|(index, size)| self.is_outside(index, size)) {
+            return self.constant(it.value(), self.graph.dtype(it.x()));
+        }
         let inner = self.both(mask, within)?;
         let inside = self.read(it.x(), &index, inner)?;
         let dtype = self.graph.dtype(it.x());
@@ -554,6 +564,9 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
         let facts = self.facts.clone();
         let index = update_index(it, at, &facts);
         let shape = self.graph.shape(it.update());
+        if index.iter().zip(shape).any(|(index, size)| self.is_outside(index, size)) {
+            return self.read(it.x(), at, mask);
+        }
         let mut within = None;
         for (i, (start, step)) in it.start().into_iter().zip(it.step()).enumerate() {
             let fits = self.within(&index[i], &shape[i])?;

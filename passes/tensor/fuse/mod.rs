@@ -7,13 +7,14 @@
 //! Reading order: [`plan`] (what gets memory, what is computed together), [`index`] (from a value
 //! at a place to loads and arithmetic), [`lower`] (kernels), [`structured`] (products,
 //! convolutions, attention), [`roots`] and [`sequential`] (loops inside an element, loops in
-//! order), [`control`] (what stands between kernels), [`layout`] (strides).
+//! order), [`control`] (what stands between kernels), [`layout`] (strides), [`length`] (of code).
 
 mod control;
 mod graph;
 mod in_place;
 mod index;
 mod layout;
+mod length;
 mod lower;
 mod plan;
 mod roots;

@@ -19,10 +19,13 @@ use super::{
     control::is_statement,
     graph::Graph,
     index::{Access, accesses, read_access},
+    length,
 };
 
 /// Members of one kernel beyond which no more join: compile time grows with a function's length.
 const MAX_MEMBERS: usize = 12;
+/// Ops in the code of one kernel beyond which no value joins, for the same reason.
+const MAX_LENGTH: usize = 400;
 /// Fewer rows than this leave a machine idle; long rows then want a kernel of their own.
 const MIN_ROWS: i64 = 16;
 /// The longest row that may go with few rows.
@@ -44,6 +47,8 @@ pub(super) struct Group {
     pub rows: Vec<Expr>,
     /// Whether a member is a reduction over part of its space.
     reduces: bool,
+    /// Ops in its members' code.
+    length: usize,
 }
 
 /// What the lowered function consists of, in order.
@@ -90,6 +95,7 @@ impl Plan {
     pub(super) fn new(graph: &Graph<'_>) -> Plan {
         let mut plan = Plan { stored: initially_stored(graph), items: Vec::new() };
         plan.store_shared(graph);
+        length::store_repeated(graph, &mut plan);
         let structured = plan.epilogues(graph);
         plan.group(graph, structured);
         plan.items.sort_by_key(|it| it.position(graph));
@@ -319,14 +325,17 @@ impl Plan {
         groups: &mut Vec<Group>,
     ) {
         let space = Space::new(graph, self, op, value);
+        let length = length::length(graph, self, value);
         let latest = groups.iter_mut().rev().find(|it| {
             own.iter().any(|read| it.members.iter().any(|member| member.value == *read))
         });
         if let Some(group) = latest
             && group.members.len() < MAX_MEMBERS
+            && group.length + length <= MAX_LENGTH
             && !is_overtaken(group, reads)
             && join(graph, group, &space)
         {
+            group.length += length;
             return;
         }
         let one = Expr::int(1);
@@ -339,6 +348,7 @@ impl Plan {
             members: vec![Member { value, row_dims }],
             rows,
             reduces: space.is_reduction(),
+            length,
         });
     }
 }
