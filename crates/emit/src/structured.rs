@@ -49,10 +49,11 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
                 code.open(format!("for (int64_t b = 0; b < {}; b++) {{", size(&a.shape[0])));
                 code.line("ctx.batch = b;");
                 code.line(format!(
-                    "tt_gemm_f32({sizes}, a0 + b * ({}), {}, {}, a1, {}, &ctx, workspace, {THREADS});",
+                    "tt_gemm_f32({sizes}, a0 + b * ({}), {}, {}, {}, a1, {}, &ctx, workspace, {THREADS});",
                     stride(&a, 0),
                     stride(&a, 1),
                     stride(&a, 2),
+                    width(&a),
                     epilogue_name(kernel)
                 ));
                 code.close("}");
@@ -62,9 +63,10 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
                     format!("{}, {}, {}", stride(ty, 0), stride(ty, 1), stride(ty, 2))
                 };
                 code.line(format!(
-                    "tt_bmm_f32({}, {sizes}, a0, {}, a1, {}, {}, &ctx, workspace, {THREADS});",
+                    "tt_bmm_f32({}, {sizes}, a0, {}, {}, a1, {}, {}, &ctx, workspace, {THREADS});",
                     size(&a.shape[0]),
                     all(&a),
+                    width(&a),
                     all(&b),
                     epilogue_name(kernel)
                 ));
@@ -112,6 +114,15 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
     }
 }
 
+/// What `kernels.h` calls the elements of a product's first operand.
+fn width(a: &TensorType) -> &'static str {
+    match a.dtype {
+        DType::BF16 => "TT_A_BF16",
+        DType::F16 => "TT_A_F16",
+        _ => "TT_A_F32",
+    }
+}
+
 /// The expression for the bytes of workspace a kernel needs, if any.
 pub(crate) fn workspace(kernel: &Function, name: &dyn Fn(&str) -> String) -> Option<String> {
     // The dialect says which have one, here is how large it is.
@@ -123,6 +134,7 @@ pub(crate) fn workspace(kernel: &Function, name: &dyn Fn(&str) -> String) -> Opt
         let (a, b) = (tensor(it.a()), tensor(it.b()));
         let n = it.n().unwrap_or_else(|| b.shape.get(2).cloned().unwrap_or(Expr::int(1)));
         let sizes = [&a.shape[1], &n, &a.shape[2], &strides(&a)[2]].map(size).join(", ");
+        let sizes = format!("{sizes}, {}", width(&a));
         return Some(match it.n() {
             Some(_) => format!("tt_gemm_workspace({sizes}, {THREADS})"),
             None => format!("tt_bmm_workspace({}, {sizes}, {THREADS})", size(&a.shape[0])),

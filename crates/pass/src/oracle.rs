@@ -100,8 +100,8 @@ impl Oracle {
         seed: u64,
         known: BTreeMap<String, HostValue>,
         program: Vec<Function>,
-    ) -> impl Fn(&Unit) -> Result<Vec<HostTensor>, String> {
-        let inputs = std::cell::OnceCell::new();
+    ) -> impl Fn(&Unit) -> Result<Vec<HostTensor>, String> + Sync {
+        let inputs = std::sync::OnceLock::new();
         move |unit| match inputs.get() {
             Some(it) => Inputs::evaluate(it, unit),
             None => {

@@ -1,14 +1,24 @@
 //! The runner: a list of passes over a unit, and everything around it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use diag::{Diag, codes};
 use ir::HostTensor;
 
 use crate::{Legality, PassCx, Repro, Step, Target, Unit, compare::same_values, repro::Headline};
 
-/// Evaluates a unit on inputs that whoever made the callback chose, the same each time.
-pub type Evaluate<'a> = dyn Fn(&Unit) -> Result<Vec<HostTensor>, String> + 'a;
+/// Evaluates a unit on inputs that whoever made the callback chose, the same each time. Called
+/// from several threads.
+pub type Evaluate<'a> = dyn Fn(&Unit) -> Evaluated + Sync + 'a;
+
+/// What a unit gives, or why nothing.
+type Evaluated = Result<Vec<HostTensor>, String>;
 
 /// What the runner needs to know of a phase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +62,8 @@ pub struct PassEvent<'a> {
     pub counts: &'a [(&'static str, u64)],
 }
 
-/// Watches a run. What it sees it may print, time or keep; it cannot change the run.
+/// Watches a run. What it sees it may print, time or keep; it cannot change the run. Of a run
+/// that is evaluated it sees a step when its values have been compared.
 pub trait Observer {
     /// Called before each step.
     fn before(&mut self, _phase: &'static str, _index: usize, _step: &Step, _unit: &Unit) {}
@@ -112,47 +123,84 @@ impl Runner<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Unit, Failure> {
         let mut unit = unit.clone();
-        let mut values = self.evaluate.map(|it| it(&unit));
-        for (index, step) in steps.iter().enumerate() {
-            observer.before(phase.name, index, step, &unit);
-            let cx = PassCx::new(self.target, step);
-            let what = format!("pass `{}`", step.pass.name);
-            let fail = |diags| Err(self.failure(phase, &steps[index..], &unit, &what, diags));
-            let after = match caught(step, &unit, &cx) {
-                Ok(it) => it,
-                Err(diags) => return fail(diags),
-            };
-            if self.verify_each {
-                let promised = step.pass.ensures.unwrap_or(Legality::ANY);
-                let mut diags = check(&after, &promised, &what);
-                diags.extend(check_name(&unit, &after));
-                if !diags.is_empty() {
-                    return fail(diags);
+        let mut unseen = Vec::new();
+        for index in 0..steps.len() {
+            if self.evaluate.is_none() {
+                observer.before(phase.name, index, &steps[index], &unit);
+            }
+            let ran = match self.step(phase, &steps[index..], &unit) {
+                Ok((after, counts)) => {
+                    Ran { index, changed: unit != after, before: unit, after, counts }
                 }
+                // A value that changed before says more.
+                Err(failure) => {
+                    self.validate(phase, steps, &unseen, observer)?;
+                    return Err(failure);
+                }
+            };
+            unit = ran.after.clone();
+            match self.evaluate {
+                None => ran.show(phase, steps, Validated::Unneeded, observer),
+                Some(_) => unseen.push(ran),
             }
-            let changed = unit != after;
-            let mut validated = Validated::Unneeded;
-            if changed && let Some(evaluate) = self.evaluate {
-                let new = evaluate(&after);
-                validated = match compare(values.as_ref(), &new, &after, step) {
-                    Ok(it) => it,
-                    Err(diag) => return fail(vec![*diag]),
-                };
-                values = Some(new);
-            }
-            observer.after(&PassEvent {
-                phase: phase.name,
-                index,
-                step,
-                before: &unit,
-                after: &after,
-                changed,
-                validated,
-                counts: &cx.counts(),
-            });
-            unit = after;
         }
+        self.validate(phase, steps, &unseen, observer)?;
         Ok(unit)
+    }
+
+    /// Runs the first of `steps`.
+    fn step(&self, phase: &Phase, steps: &[Step], unit: &Unit) -> Result<(Unit, Counts), Failure> {
+        let step = &steps[0];
+        let cx = PassCx::new(self.target, step);
+        let what = format!("pass `{}`", step.pass.name);
+        let fail = |diags| Err(self.failure(phase, steps, unit, &what, diags));
+        let after = match caught(step, unit, &cx) {
+            Ok(it) => it,
+            Err(diags) => return fail(diags),
+        };
+        if self.verify_each {
+            let promised = step.pass.ensures.unwrap_or(Legality::ANY);
+            let mut diags = check(&after, &promised, &what);
+            diags.extend(check_name(unit, &after));
+            if !diags.is_empty() {
+                return fail(diags);
+            }
+        }
+        Ok((after, cx.counts()))
+    }
+
+    /// Compares the values before and after each step, and shows the steps up to the first that
+    /// changed one. Passes take milliseconds and evaluations minutes, so all units are evaluated
+    /// at once, by as many threads as there are.
+    fn validate(
+        &self,
+        phase: &Phase,
+        steps: &[Step],
+        all: &[Ran],
+        observer: &mut dyn Observer,
+    ) -> Result<(), Failure> {
+        let Some(evaluate) = self.evaluate else { return Ok(()) };
+        let changed: Vec<&Ran> = all.iter().filter(|it| it.changed).collect();
+        let units = changed.first().map(|it| &it.before).into_iter();
+        let units: Vec<&Unit> = units.chain(changed.iter().map(|it| &it.after)).collect();
+        let mut values = evaluate_all(evaluate, &units).into_iter();
+        let mut before = values.next();
+        for ran in all {
+            let step = &steps[ran.index];
+            observer.before(phase.name, ran.index, step, &ran.before);
+            let mut validated = Validated::Unneeded;
+            if ran.changed
+                && let Some(new) = values.next()
+            {
+                validated = compare(before.as_ref(), &new, &ran.after, step).map_err(|diag| {
+                    let what = format!("pass `{}`", step.pass.name);
+                    self.failure(phase, &steps[ran.index..], &ran.before, &what, vec![*diag])
+                })?;
+                before = Some(new);
+            }
+            ran.show(phase, steps, validated, observer);
+        }
+        Ok(())
     }
 
     fn failure(
@@ -167,6 +215,70 @@ impl Runner<'_> {
         let repro = Repro::new(&headline, before, &diags);
         Failure { diags, repro }
     }
+}
+
+/// What a pass counted.
+type Counts = Vec<(&'static str, u64)>;
+
+/// A step that went well.
+struct Ran {
+    index: usize,
+    changed: bool,
+    before: Unit,
+    after: Unit,
+    counts: Counts,
+}
+
+impl Ran {
+    fn show(
+        &self,
+        phase: &Phase,
+        steps: &[Step],
+        validated: Validated,
+        observer: &mut dyn Observer,
+    ) {
+        observer.after(&PassEvent {
+            phase: phase.name,
+            index: self.index,
+            step: &steps[self.index],
+            before: &self.before,
+            after: &self.after,
+            changed: self.changed,
+            validated,
+            counts: &self.counts,
+        });
+    }
+}
+
+/// The values of each unit. The first that has any chooses the inputs of all, so the others wait.
+fn evaluate_all(evaluate: &Evaluate<'_>, units: &[&Unit]) -> Vec<Evaluated> {
+    let mut res = Vec::new();
+    for unit in units {
+        res.push(evaluate(unit));
+        if res.last().is_some_and(Result::is_ok) {
+            break;
+        }
+    }
+    let rest = &units[res.len()..];
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(rest.len());
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let at = next.fetch_add(1, Ordering::Relaxed)
+                    && let Some(unit) = rest.get(at)
+                {
+                    let values = evaluate(unit);
+                    found.lock().unwrap_or_else(|it| it.into_inner()).push((at, values));
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap_or_else(|it| it.into_inner());
+    found.sort_by_key(|it| it.0);
+    res.extend(found.into_iter().map(|it| it.1));
+    res
 }
 
 /// Runs one pass; a panic in it is an error of that pass.
@@ -207,8 +319,8 @@ fn check_name(before: &Unit, after: &Unit) -> Option<Diag> {
 /// What cannot be evaluated before a pass is not compared. What no longer can after it is wrong,
 /// unless the pass has gone on to a level without evaluators.
 fn compare(
-    before: Option<&Result<Vec<HostTensor>, String>>,
-    after: &Result<Vec<HostTensor>, String>,
+    before: Option<&Evaluated>,
+    after: &Evaluated,
     unit: &Unit,
     step: &Step,
 ) -> Result<Validated, Box<Diag>> {

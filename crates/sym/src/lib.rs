@@ -31,6 +31,7 @@ mod facts;
 mod fun;
 mod logic;
 mod parse;
+mod program;
 mod prove;
 mod range;
 mod real;
@@ -47,6 +48,7 @@ pub use crate::{
     expr::{Expr, MAX_DEPTH, MAX_SIZE, is_name},
     facts::Facts,
     parse::{ParseError, parse},
+    program::Program,
     prove::{Answer, divisible, equal, less_equal},
     range::{Range, range},
     real::Number,

@@ -224,7 +224,8 @@ pub(crate) fn gemm(view: OpView<'_>) -> Types {
         Some(_) => b.rank() == 1,
         None => b.rank() == 3,
     };
-    if a.rank() != 3 || !fits || a.dtype != DType::F32 || b.dtype != DType::F32 {
+    let widens = matches!(a.dtype, DType::F32 | DType::BF16 | DType::F16);
+    if a.rank() != 3 || !fits || !widens || b.dtype != DType::F32 {
         return Err(view.error(format!("the product of {a} and {b}")));
     }
     let results = outs(view, &it.outs())?;

@@ -167,8 +167,8 @@ ir::dialect! { loops;
         infer: infer::pack, effects: Effects::Pure, eval: Some(eval::memory::pack),
     }
 
-    /// Products of matrices: `a` is `[batch, m, k]`; `b` is `[batch, k, n]`, or packed by `pack`,
-    /// one for the whole batch, with `n` given. The epilogue region runs at every `b`, `m`, `n`;
+    /// Products of matrices: `a` is `[batch, m, k]`, of float32 or of half its width, which is
+    /// widened; `b` is `[batch, k, n]`, or packed by `pack`, one for the whole batch, with `n` given. The epilogue region runs at every `b`, `m`, `n`;
     /// its parameters are the sum of products (an f32 scalar), the inputs, and the outputs.
     ///
     /// ```ir

@@ -1,9 +1,9 @@
 //! What the pass asks of the function it lowers: who makes a value, who reads it, where it ends up.
 
-use ir::{Function, Op, ValueId, View};
+use ir::{DType, Function, Op, ValueId, View};
 use sym::{Expr, Facts};
 use tensor::{
-    Expand, Flip, IndexUpdate, Permute, Reshape, Scatter, Slice, SliceUpdate, Strided,
+    Cast, Expand, Flip, IndexUpdate, Permute, Reshape, Scatter, Slice, SliceUpdate, Strided,
     contiguous_dims,
 };
 
@@ -58,7 +58,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    pub(super) fn dtype(&self, value: ValueId) -> ir::DType {
+    pub(super) fn dtype(&self, value: ValueId) -> DType {
         self.function.body.ty(value).dtype().expect("values at this level are tensors")
     }
 
@@ -148,6 +148,13 @@ impl<'a> Graph<'a> {
             return Some((it.x(), unravel(&linear, self.shape(it.x()), facts)));
         }
         None
+    }
+
+    /// The operand of a cast from a half type to float32, which products widen themselves: it lies
+    /// in memory half as wide.
+    pub(super) fn widened(&self, op: &'a Op) -> Option<ValueId> {
+        let x = Cast::of(self.view(op)).filter(|it| it.dtype() == DType::F32)?.x();
+        matches!(self.dtype(x), DType::BF16 | DType::F16).then_some(x)
     }
 
     /// The same forwards: where the element at `at` of the operand ends up in the result.

@@ -588,6 +588,11 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
         } else if let Some(it) = Attention::of(view) {
             whole.extend([it.q(), it.k(), it.v()].map(|it| base(graph, it)));
             whole.extend(it.mask().map(|it| base(graph, it)));
+        } else if let Some(it) = Contract::of(view).filter(|_| is_structured(graph, op)) {
+            let lhs = base(graph, it.lhs());
+            let narrow = graph.maker(lhs).and_then(|it| graph.widened(it));
+            whole.push(narrow.map_or(lhs, |it| base(graph, it)));
+            whole.push(base(graph, it.rhs()));
         } else if is_structured(graph, op) {
             whole.extend(op.operands().map(|it| base(graph, it)));
         }

@@ -21,8 +21,9 @@ pub(super) struct Strides {
 }
 
 impl Lower<'_> {
-    /// Where the elements of `value` lie, if that is one stride per dimension in some stored value.
-    fn strides_of(&self, value: ValueId) -> Option<Strides> {
+    /// Where the elements of `value` lie, if that is one stride per dimension in some stored value;
+    /// where the reader `widens`, they may be of a half type there.
+    fn strides_of(&self, value: ValueId, widens: bool) -> Option<Strides> {
         let graph = self.graph;
         let shape = graph.shape(value);
         let axes: Vec<(String, Expr)> =
@@ -32,7 +33,10 @@ impl Lower<'_> {
         let mut source = value;
         while self.buffer(source).is_none() {
             let op = graph.maker(source)?;
-            (source, at) = graph.movement(op, &at, &facts)?;
+            match graph.widened(op).filter(|_| widens) {
+                Some(narrow) => source = narrow,
+                None => (source, at) = graph.movement(op, &at, &facts)?,
+            }
         }
         self.affine(self.buffer(source)?, at, &axes)
     }
@@ -73,12 +77,12 @@ impl Lower<'_> {
     }
 
     /// The same; if there is no such view the value is stored densely first.
-    fn strided(&mut self, value: ValueId) -> Result<Strides> {
-        if let Some(it) = self.strides_of(value) {
+    fn strided(&mut self, value: ValueId, widens: bool) -> Result<Strides> {
+        if let Some(it) = self.strides_of(value, widens) {
             return Ok(it);
         }
         self.need(value)?;
-        match self.strides_of(value) {
+        match self.strides_of(value, widens) {
             Some(it) => Ok(it),
             None => Err(diag::Diag::error(&diag::codes::BODY, "a stored value has no strides")),
         }
@@ -154,19 +158,25 @@ impl Lower<'_> {
     }
 
     /// An operand as `[groups of dims]`, each group one dimension of the view.
-    fn as_matrix(&mut self, value: ValueId, groups: [&[usize]; 3]) -> Result<ValueId> {
+    fn as_matrix(
+        &mut self,
+        value: ValueId,
+        widens: bool,
+        groups: [&[usize]; 3],
+    ) -> Result<ValueId> {
         let try_view = |me: &mut Self, it: &Strides| {
             let parts: Option<Vec<(Expr, Expr)>> =
                 groups.iter().map(|dims| me.collapsed(value, it, dims)).collect();
             parts.map(|it| it.into_iter().unzip::<Expr, Expr, Vec<Expr>, Vec<Expr>>())
         };
-        let it = self.strided(value)?;
+        let it = self.strided(value, widens)?;
         if let Some((shape, strides)) = try_view(self, &it) {
             return self.view(&it, shape, strides);
         }
         // A copy whose dimensions lie in the order of the groups always collapses.
         let order: Vec<usize> = groups.concat();
-        let ty = laid_out(self.graph.dtype(value), self.graph.shape(value), &order);
+        let dtype = self.builder.ty(it.base).dtype().unwrap_or(ir::DType::F32);
+        let ty = laid_out(dtype, self.graph.shape(value), &order);
         let dense = TensorType {
             dtype: ty.dtype,
             shape: ty.shape.clone(),
@@ -201,11 +211,11 @@ impl Lower<'_> {
         let m = product(graph.shape(lhs), &lf);
         let n = product(graph.shape(rhs), &rf);
         let k = product(graph.shape(lhs), &lk);
-        let a = self.as_matrix(lhs, [&lb, &lf, &lk])?;
+        let a = self.as_matrix(lhs, true, [&lb, &lf, &lk])?;
         let packs =
             lb.is_empty() && self.is_constant(rhs) && n.as_int().is_some() && k.as_int().is_some();
         let (b, packed_n) = if packs {
-            let three = self.as_matrix(rhs, [&[], &rk, &rf])?;
+            let three = self.as_matrix(rhs, false, [&[], &rk, &rf])?;
             let ty = self.builder.ty(three).as_tensor().cloned();
             let strides = ty.and_then(|it| it.strides).map_or(Vec::new(), |it| it[1..].to_vec());
             let two = TensorType {
@@ -218,7 +228,7 @@ impl Lower<'_> {
             let attrs = vec!["gemm_b".to_owned().to_attr(), 1_i64.to_attr()];
             (self.builder.push1(loops::Pack::def(), [two.into()], attrs)?, Some(n.clone()))
         } else {
-            (self.as_matrix(rhs, [&rb, &rk, &rf])?, None)
+            (self.as_matrix(rhs, false, [&rb, &rk, &rf])?, None)
         };
         let axes = [("b", batch), ("m", m.clone()), ("n", n.clone())];
         let facts = named_axes(graph.facts, &axes);
@@ -249,7 +259,7 @@ impl Lower<'_> {
         let w_shape: Vec<i64> = graph.shape(w).iter().filter_map(Expr::as_int).collect();
         // A sequence is an image of height one.
         let raised = |me: &mut Self, value: ValueId| -> Result<ValueId> {
-            let it = me.strided(value)?;
+            let it = me.strided(value, false)?;
             let (mut shape, mut strides) = (graph.shape(value).to_vec(), it.strides.clone());
             if flat {
                 shape.insert(2, Expr::int(1));
@@ -399,7 +409,7 @@ impl Lower<'_> {
     fn attention(&mut self, it: Attention<'_>, value: ValueId) -> Result<()> {
         let graph = self.graph;
         let operand = |me: &mut Self, value: ValueId| -> Result<ValueId> {
-            let it = me.strided(value)?;
+            let it = me.strided(value, false)?;
             let strides = it.strides.clone();
             me.view(&it, graph.shape(value).to_vec(), strides)
         };

@@ -182,25 +182,63 @@ grid cut(int64_t rows, int64_t panels, int64_t k, int threads) {
 
 namespace {
 
-// Copies rows x k floats into contiguous rows.
-void copy_rows(const float *a, int64_t stride_row, int64_t stride_k, int64_t rows, int64_t k, float *to, int64_t ld) {
+// A as its caller has it.
+struct matrix {
+  const void *at;
+  int64_t stride_row, stride_k;
+  tt_width width;
+  // Whether the micro kernels read it as it lies.
+  bool plain() const { return stride_k == 1 && width == TT_A_F32; }
+  matrix from(int64_t elements) const {
+    matrix r = *this;
+    r.at = (const char *)at + elements * (width == TT_A_F32 ? 4 : 2);
+    return r;
+  }
+};
+
+// Copies rows x k elements into contiguous rows of floats.
+template <class T> void copy_rows(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
+  const T *from = (const T *)a.at;
   for (int64_t k0 = 0; k0 < k; k0 += 16)
     for (int64_t r = 0; r < rows; r++)
-      for (int64_t i = k0; i < k && i < k0 + 16; i++) to[r * ld + i] = a[r * stride_row + i * stride_k];
+      for (int64_t i = k0; i < k && i < k0 + 16; i++) to[r * ld + i] = load_one(from + r * a.stride_row + i * a.stride_k);
+}
+// The same where each row is contiguous: sixteen elements at a time.
+template <class T> void widen_rows(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
+  for (int64_t r = 0; r < rows; r++) {
+    const T *from = (const T *)a.at + r * a.stride_row;
+    int64_t i = 0;
+    for (; i + 16 <= k; i += 16) store(to + r * ld + i, load<16>(from + i));
+    for (; i < k; i++) to[r * ld + i] = load_one(from + i);
+  }
+}
+template <class T> void copy_halves(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
+  a.stride_k == 1 ? widen_rows<T>(a, rows, k, to, ld) : copy_rows<T>(a, rows, k, to, ld);
+}
+void copy_a(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
+  switch (a.width) {
+    case TT_A_F32: return copy_rows<float>(a, rows, k, to, ld);
+    case TT_A_BF16: return copy_halves<bf16>(a, rows, k, to, ld);
+    case TT_A_F16: return copy_halves<f16>(a, rows, k, to, ld);
+  }
 }
 
 // Floats between copied rows: odd in cache lines, so that rows do not collide.
 int64_t copied_ld(int64_t k) { return (ceil_div(k, 16) | 1) * 16; }
+// Rows of A that are done together. Widened ones are as many floats again as the
+// matrix has halves, so it is few of them.
+int64_t block_rows(tt_width width) { return width == TT_A_F32 ? MC : 2 * MR; }
 
 struct scratch {
   int64_t rows, tile, copy, bytes;
 };
-scratch part_scratch(int64_t m, int64_t n, int64_t k, int64_t stride_k) {
+scratch part_scratch(int64_t m, int64_t n, int64_t k, const matrix &a) {
+  const int64_t most = min64(m, block_rows(a.width));
   scratch s;
   s.rows = 0;
   s.tile = s.rows + round64(MC * sizeof(float *));
-  s.copy = s.tile + round64(block_tile(m, 1, k, ceil_div(n, NR)) * sizeof(float));
-  s.bytes = s.copy + (stride_k == 1 ? 0 : round64(min64(m, MC) * copied_ld(k) * sizeof(float)));
+  s.copy = s.tile + round64(block_tile(most, 1, k, ceil_div(n, NR)) * sizeof(float));
+  s.bytes = s.copy + (a.plain() ? 0 : round64(most * copied_ld(k) * sizeof(float)));
   return s;
 }
 
@@ -214,8 +252,8 @@ int bmm_parts(int64_t batch, int64_t m, int64_t n, int64_t k, int threads) {
 int64_t packed_bytes(int64_t k, int64_t n) { return round64(tt_packed_b_size(k, n) * sizeof(float)); }
 
 // One part of the grid.
-void part(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride_row, int64_t stride_k, const float *b, tt_epilogue epilogue,
-          void *ctx, int64_t batch, char *mem, const scratch &s, int64_t tile0, int64_t tile1, int64_t panel0, int64_t panel1) {
+void part(int64_t m, int64_t n, int64_t k, const matrix &a, const float *b, tt_epilogue epilogue, void *ctx, int64_t batch, char *mem,
+          const scratch &s, int64_t tile0, int64_t tile1, int64_t panel0, int64_t panel1) {
   const float **rows = (const float **)(mem + s.rows);
   float *copy = (float *)(mem + s.copy);
   block x;
@@ -232,15 +270,16 @@ void part(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride_row, i
   x.ctx = ctx;
   x.batch = batch;
   x.col0 = 0;
-  const int64_t end = min64(tile1 * MR, m);
-  for (int64_t row = tile0 * MR; row < end; row += MC) {
+  const int64_t end = min64(tile1 * MR, m), step = block_rows(a.width);
+  for (int64_t row = tile0 * MR; row < end; row += step) {
     x.row0 = row;
-    x.nrows = min64(MC, end - row);
-    const float *from = a + row * stride_row;
-    int64_t ld = stride_row;
-    if (stride_k != 1) {
+    x.nrows = min64(step, end - row);
+    const matrix here = a.from(row * a.stride_row);
+    const float *from = (const float *)here.at;
+    int64_t ld = a.stride_row;
+    if (!a.plain()) {
       ld = copied_ld(k);
-      copy_rows(from, stride_row, stride_k, x.nrows, k, copy, ld);
+      copy_a(here, x.nrows, k, copy, ld);
       from = copy;
     }
     for (int64_t i = 0; i < x.nrows; i++) rows[i] = from + i * ld;
@@ -272,33 +311,36 @@ void tt_pack_b_f32(const float *b, int64_t k, int64_t n, int64_t stride_k, int64
   }
 }
 
-int64_t tt_gemm_workspace(int64_t m, int64_t n, int64_t k, int64_t stride_k, int threads) {
-  return 64 + part_scratch(m, n, k, stride_k).bytes * gemm_parts(m, n, k, threads);
+int64_t tt_gemm_workspace(int64_t m, int64_t n, int64_t k, int64_t stride_k, tt_width width, int threads) {
+  return 64 + part_scratch(m, n, k, {nullptr, 0, stride_k, width}).bytes * gemm_parts(m, n, k, threads);
 }
 
-void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride_row, int64_t stride_k, const float *packed_b,
-                 tt_epilogue epilogue, void *ctx, void *workspace, int threads) {
+void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const void *a, int64_t stride_row, int64_t stride_k, tt_width width,
+                 const float *packed_b, tt_epilogue epilogue, void *ctx, void *workspace, int threads) {
   if (m <= 0 || n <= 0) return;
+  const matrix rows{a, stride_row, stride_k, width};
   const grid g = cut(m, ceil_div(n, NR), k, threads);
-  const scratch s = part_scratch(m, n, k, stride_k);
+  const scratch s = part_scratch(m, n, k, rows);
   char *mem = align64(workspace);
   share(g.parts(), [&](int i) {
     int64_t t0, t1, p0, p1;
     g.part(i, t0, t1, p0, p1);
-    part(m, n, k, a, stride_row, stride_k, packed_b, epilogue, ctx, 0, mem + i * s.bytes, s, t0, t1, p0, p1);
+    part(m, n, k, rows, packed_b, epilogue, ctx, 0, mem + i * s.bytes, s, t0, t1, p0, p1);
   });
 }
 
-int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, int threads) {
+int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, tt_width width, int threads) {
   const int parts = bmm_parts(batch, m, n, k, threads);
-  return 64 + part_scratch(m, n, k, a_k).bytes * parts + packed_bytes(k, n) * (batch == 1 ? 1 : parts);
+  return 64 + part_scratch(m, n, k, {nullptr, 0, a_k, width}).bytes * parts + packed_bytes(k, n) * (batch == 1 ? 1 : parts);
 }
 
-void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, int64_t a_batch, int64_t a_row, int64_t a_k,
-                const float *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_epilogue epilogue, void *ctx, void *workspace, int threads) {
+void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_batch, int64_t a_row, int64_t a_k,
+                tt_width width, const float *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_epilogue epilogue, void *ctx,
+                void *workspace, int threads) {
   if (batch <= 0 || m <= 0 || n <= 0) return;
+  const matrix rows{a, a_row, a_k, width};
   const int64_t tiles = ceil_div(m, MR), panels = ceil_div(n, NR);
-  const scratch s = part_scratch(m, n, k, a_k);
+  const scratch s = part_scratch(m, n, k, rows);
   const int parts = bmm_parts(batch, m, n, k, threads);
   char *mem = align64(workspace);
   float *packed = (float *)(mem + s.bytes * parts);
@@ -310,7 +352,7 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, 
       const int64_t p0 = panels * i / nt, p1 = panels * (i + 1) / nt;
       tt_pack_b_f32(b + p0 * NR * b_n, k, min64(n, p1 * NR) - p0 * NR, b_k, b_n, packed + p0 * NR * k);
     });
-    tt_gemm_f32(m, n, k, a, a_row, a_k, packed, epilogue, ctx, workspace, threads);
+    tt_gemm_f32(m, n, k, a, a_row, a_k, width, packed, epilogue, ctx, workspace, threads);
     return;
   }
   // Threads take equal shares of the register tiles of all products, and pack
@@ -326,7 +368,7 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, 
       const float *from = b + z * b_batch;
       if (from != have) tt_pack_b_f32(from, k, n, b_k, b_n, mine);
       have = from;
-      part(m, n, k, a + z * a_batch, a_row, a_k, mine, epilogue, ctx, z, mem + i * s.bytes, s, at - z * tiles, next - z * tiles, 0, panels);
+      part(m, n, k, rows.from(z * a_batch), mine, epilogue, ctx, z, mem + i * s.bytes, s, at - z * tiles, next - z * tiles, 0, panels);
     }
   });
 }

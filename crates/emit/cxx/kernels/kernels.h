@@ -50,18 +50,21 @@ TT_API void tt_pack_b_f32(const float *b, int64_t k, int64_t n, int64_t stride_k
 // ---------------------------------------------------------------------------
 // C[m][n] = A[m][k] B[k][n]
 
-// A[i][l] = a[i * stride_row + l * stride_k]; stride_k = 1 is the fast case,
-// anything else is copied row block by row block. The epilogue's batch is 0.
-TT_API int64_t tt_gemm_workspace(int64_t m, int64_t n, int64_t k, int64_t stride_k, int threads);
-TT_API void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const float *a, int64_t stride_row, int64_t stride_k, const float *packed_b,
-                        tt_epilogue epilogue, void *ctx, void *workspace, int threads);
+// The elements of A: those of half the width are widened, which is exact.
+enum tt_width { TT_A_F32, TT_A_BF16, TT_A_F16 };
+
+// A[i][l] = a[i * stride_row + l * stride_k]; f32 and stride_k = 1 is the fast
+// case, anything else is copied row block by row block. The epilogue's batch is 0.
+TT_API int64_t tt_gemm_workspace(int64_t m, int64_t n, int64_t k, int64_t stride_k, tt_width width, int threads);
+TT_API void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const void *a, int64_t stride_row, int64_t stride_k, tt_width width,
+                        const float *packed_b, tt_epilogue epilogue, void *ctx, void *workspace, int threads);
 
 // The same for `batch` pairs of matrices, where B is not packed: B is a value of
 // the program, not a constant. A stride of 0 repeats a matrix for every batch.
-TT_API int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, int threads);
-TT_API void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const float *a, int64_t a_batch, int64_t a_row, int64_t a_k,
-                       const float *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_epilogue epilogue, void *ctx, void *workspace,
-                       int threads);
+TT_API int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, tt_width width, int threads);
+TT_API void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_batch, int64_t a_row, int64_t a_k,
+                       tt_width width, const float *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_epilogue epilogue, void *ctx,
+                       void *workspace, int threads);
 
 // ---------------------------------------------------------------------------
 // Convolution

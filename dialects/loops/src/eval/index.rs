@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ir::EvalError;
-use sym::Expr;
+use sym::{Expr, Program};
 
 use super::Eval;
 
@@ -11,14 +11,12 @@ use super::Eval;
 pub(super) struct Index {
     /// As the program writes it, for messages.
     pub(super) expr: Expr,
-    form: Form,
-}
-
-enum Form {
-    /// A constant and the sum of coefficients times registers: nearly all there are.
-    Affine(i64, Vec<(i64, usize)>),
-    /// Symbols bound to registers by name.
-    General(Expr, Vec<(Arc<str>, usize)>),
+    /// What is run at each point; none where the expression has no translation.
+    program: Option<Program>,
+    /// The expression with sizes put in, and the registers of the symbols that are left: what says
+    /// why a point has no value, and what its value is where the program cannot.
+    closed: Expr,
+    bound: Vec<(Arc<str>, usize)>,
 }
 
 impl Index {
@@ -36,47 +34,32 @@ impl Index {
                 None => free.push(name),
             }
         }
-        if bound.is_empty() {
-            let form = Form::Affine(size(expr)?, Vec::new());
-            return Ok(Index { expr: expr.clone(), form });
-        }
-        let free = free
-            .into_iter()
-            .map(|name| size(&Expr::sym(&name)).map(|it| (name, it)))
-            .collect::<Eval<Vec<_>>>()?;
-        let known = |name: &str| free.iter().find(|it| *it.0 == *name).map(|it| Expr::int(it.1));
-        let closed = expr.subst(&known);
-        let form = affine(&closed, &bound).unwrap_or(Form::General(closed, bound));
-        Ok(Index { expr: expr.clone(), form })
+        let closed = if bound.is_empty() {
+            Expr::int(size(expr)?)
+        } else {
+            let free = free
+                .into_iter()
+                .map(|name| size(&Expr::sym(&name)).map(|it| (name, it)))
+                .collect::<Eval<Vec<_>>>()?;
+            expr.subst(&|name| free.iter().find(|it| *it.0 == *name).map(|it| Expr::int(it.1)))
+        };
+        let slot = |name: &str| bound.iter().find(|it| *it.0 == *name).map(|it| it.1);
+        let program = Program::new(&closed, &slot);
+        Ok(Index { expr: expr.clone(), program, closed, bound })
     }
 
     /// The value.
     pub(super) fn eval(&self, registers: &[i64]) -> Eval<i64> {
-        match &self.form {
-            Form::Affine(constant, terms) => {
-                let add = |sum: i64, (coefficient, register): &(i64, usize)| {
-                    sum.checked_add(coefficient.checked_mul(registers[*register])?)
-                };
-                terms.iter().try_fold(*constant, add).ok_or_else(|| {
-                    EvalError(format!("the value of {} does not fit in 64 bits", self.expr))
-                })
-            }
-            Form::General(expr, bound) => {
-                let value =
-                    |name: &str| bound.iter().find(|it| *it.0 == *name).map(|it| registers[it.1]);
-                expr.eval(&value).map_err(|it| EvalError(format!("{}: {it}", self.expr)))
-            }
+        match self.program.as_ref().and_then(|it| it.eval(registers)) {
+            Some(it) => Ok(it),
+            None => self.eval_closed(registers),
         }
     }
-}
 
-fn affine(expr: &Expr, bound: &[(Arc<str>, usize)]) -> Option<Form> {
-    let mut rest = expr.clone();
-    let mut terms = Vec::new();
-    for (name, register) in bound {
-        let (coefficient, without) = rest.linear_in(name)?;
-        terms.push((coefficient.as_int()?, *register));
-        rest = without;
+    #[cold]
+    fn eval_closed(&self, registers: &[i64]) -> Eval<i64> {
+        let value =
+            |name: &str| self.bound.iter().find(|it| *it.0 == *name).map(|it| registers[it.1]);
+        self.closed.eval(&value).map_err(|it| EvalError(format!("{}: {it}", self.expr)))
     }
-    Some(Form::Affine(rest.as_int()?, terms))
 }

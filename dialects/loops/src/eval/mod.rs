@@ -1,7 +1,7 @@
 //! Evaluation of every operation of the dialect.
 //!
 //! A region runs at millions of points, so it is not interpreted op by op: [`compile`] translates
-//! it once into instructions over numbered slots, with index expressions as polynomials
+//! it once into instructions over numbered slots, with index expressions as programs
 //! ([`index`]), and [`machine`] runs those at each point. An op that may stand in a region means
 //! what its instruction does and nothing else; evaluated on its own it is a program of one op
 //! ([`alone`]).

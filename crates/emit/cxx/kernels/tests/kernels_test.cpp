@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "../kernels.h"
+#include "../vec_mem.h"
 
 static int failures = 0, cases = 0;
 static uint32_t seed = 1;
@@ -83,10 +84,22 @@ static void finish(const char *what, sink &s, const space &w, const std::vector<
   compare(what, s.out, want, terms);
 }
 
-static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t) {
+// The elements of A as bytes of that width; `a` is what is left of them.
+static std::vector<char> narrowed(std::vector<float> &a, tt_width width) {
+  std::vector<char> bytes(a.size() * (width == TT_A_F32 ? 4 : 2));
+  for (size_t i = 0; i < a.size(); i++) {
+    if (width == TT_A_F32) memcpy(&bytes[i * 4], &a[i], 4);
+    if (width == TT_A_BF16) tt::store_one((tt::bf16 *)&bytes[i * 2], a[i]), a[i] = tt::load_one((tt::bf16 *)&bytes[i * 2]);
+    if (width == TT_A_F16) tt::store_one((tt::f16 *)&bytes[i * 2], a[i]), a[i] = tt::load_one((tt::f16 *)&bytes[i * 2]);
+  }
+  return bytes;
+}
+
+static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t, tt_width width = TT_A_F32) {
   char what[128];
-  snprintf(what, sizeof what, "gemm %ldx%ldx%ld%s%s", (long)m, (long)n, (long)k, a_t ? " At" : "", b_t ? " Bt" : "");
+  snprintf(what, sizeof what, "gemm %ldx%ldx%ld%s%s width %d", (long)m, (long)n, (long)k, a_t ? " At" : "", b_t ? " Bt" : "", int(width));
   auto a = random_floats(m * k), b = random_floats(k * n);
+  const auto bytes = narrowed(a, width);
   int64_t ar = a_t ? 1 : k, ak = a_t ? m : 1, bk = b_t ? 1 : n, bn = b_t ? k : 1;
   std::vector<double> want(m * n);
   for (int64_t i = 0; i < m; i++)
@@ -100,8 +113,8 @@ static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t) {
   std::vector<float> first;
   for (int threads : {1, 2, 3, 8}) {
     sink s(1, m, n);
-    space w(tt_gemm_workspace(m, n, k, ak, threads));
-    tt_gemm_f32(m, n, k, a.data(), ar, ak, packed.data(), collect, &s, w.get(), threads);
+    space w(tt_gemm_workspace(m, n, k, ak, width, threads));
+    tt_gemm_f32(m, n, k, bytes.data(), ar, ak, width, packed.data(), collect, &s, w.get(), threads);
     finish(what, s, w, want, k);
     if (threads == 1) first = s.out;
     if (!first.empty() && memcmp(first.data(), s.out.data(), first.size() * 4)) {
@@ -111,10 +124,11 @@ static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t) {
   }
 }
 
-static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool broadcast) {
+static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool broadcast, tt_width width = TT_A_F32) {
   char what[128];
   snprintf(what, sizeof what, "bmm %ldx%ldx%ldx%ld%s%s", (long)batch, (long)m, (long)n, (long)k, b_t ? " Bt" : "", broadcast ? " bc" : "");
   auto a = random_floats(batch * m * k), b = random_floats(batch * k * n);
+  const auto bytes = narrowed(a, width);
   int64_t bb = broadcast ? 0 : k * n, bk = b_t ? 1 : n, bn = b_t ? k : 1;
   std::vector<double> want(batch * m * n);
   for (int64_t z = 0; z < batch; z++)
@@ -126,8 +140,8 @@ static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool b
       }
   for (int threads : {1, 2, 5}) {
     sink s(batch, m, n);
-    space w(tt_bmm_workspace(batch, m, n, k, 1, threads));
-    tt_bmm_f32(batch, m, n, k, a.data(), m * k, k, 1, b.data(), bb, bk, bn, collect, &s, w.get(), threads);
+    space w(tt_bmm_workspace(batch, m, n, k, 1, width, threads));
+    tt_bmm_f32(batch, m, n, k, bytes.data(), m * k, k, 1, width, b.data(), bb, bk, bn, collect, &s, w.get(), threads);
     finish(what, s, w, want, k);
   }
 }
@@ -288,6 +302,11 @@ int main() {
   for (int64_t m : {1, 2, 4, 30, 61})
     for (int64_t k : {1024, 1025, 2500}) gemm(m, 600, k, false, true);
   for (int64_t m : {1, 5, 50}) gemm(m, 40, 33, true, true), gemm(m, 40, 33, true, false);
+  for (tt_width width : {TT_A_BF16, TT_A_F16}) {
+    for (int64_t m : {1, 6, 7, 12, 13, 50})
+      for (int64_t k : {0, 1, 15, 16, 37, 1500}) gemm(m, 40, k, false, true, width), gemm(m, 40, k, true, false, width);
+    bmm(1, 13, 37, 21, true, false, width), bmm(5, 13, 37, 21, false, true, width);
+  }
   gemm(197, 576, 192, false, true);
   gemm(512, 512, 512, true, false);
   for (int64_t batch : {0, 1, 3, 12})

@@ -10,11 +10,13 @@ use crate::eval::{
 };
 use crate::ops::{Conv2d, Gemm};
 
-/// The elements of a float32 tensor, and its sizes.
+/// The elements of a tensor of float32, or of half its width, and its sizes.
 fn floats<const RANK: usize>(it: &HostTensor) -> Eval<(Vec<f32>, [usize; RANK])> {
     let sizes: Option<Vec<usize>> = it.shape.iter().map(|it| usize::try_from(*it).ok()).collect();
     match sizes.and_then(|it| <[usize; RANK]>::try_from(it).ok()) {
-        Some(sizes) if it.dtype == DType::F32 => Ok((it.to_f32(), sizes)),
+        Some(sizes) if matches!(it.dtype, DType::F32 | DType::BF16 | DType::F16) => {
+            Ok((it.to_f32(), sizes))
+        }
         _ => Err(error(format!("takes no {} of {:?}", it.dtype, it.shape))),
     }
 }
