@@ -127,8 +127,15 @@ pub(crate) struct Printer<'a, 'c> {
     /// The pointer that holds each tensor.
     pointers: Vec<Option<String>>,
     lanes: Option<Lanes>,
+    /// Whether the kernel is over so soon that one body has to do for whole vectors and the rest.
+    brief: bool,
     fresh: u32,
 }
+
+/// Points of a kernel, and steps of a reduction within one, up to which whole vectors have no code
+/// of their own: masks cost a few nanoseconds a vector, that code as much compile time again.
+const BRIEF_POINTS: i64 = 1024;
+const BRIEF_STEPS: i64 = 256;
 
 impl<'a, 'c> Printer<'a, 'c> {
     pub(crate) fn new(code: &'c mut Code, body: &'a Body, facts: Facts) -> Printer<'a, 'c> {
@@ -140,6 +147,7 @@ impl<'a, 'c> Printer<'a, 'c> {
             regs: vec![None; count],
             pointers: vec![None; count],
             lanes: None,
+            brief: false,
             fresh: 0,
         }
     }
@@ -193,6 +201,8 @@ impl<'a, 'c> Printer<'a, 'c> {
             self.set_pointer(*param, pointer);
         }
         let axes: Vec<(String, Expr)> = it.axes().into_iter().zip(it.extents()).collect();
+        let points = axes.iter().try_fold(1_i64, |p, it| Some(p.saturating_mul(it.1.as_int()?)));
+        self.brief = points.is_some_and(|it| it <= BRIEF_POINTS);
         self.facts = axis_facts(&self.facts, &axes);
         let parallel = (it.parallel() as usize).min(axes.len());
         let vector = it.vector();
@@ -300,7 +310,8 @@ impl<'a, 'c> Printer<'a, 'c> {
         self.code.line(text);
     }
 
-    /// The body once with all lanes on and once with the first `n`, as far as both can happen.
+    /// The body once with all lanes on and once with the first `n`, as far as both can happen; in a
+    /// brief kernel the latter alone.
     pub(crate) fn in_lanes(
         &mut self,
         axis: &str,
@@ -313,6 +324,8 @@ impl<'a, 'c> Printer<'a, 'c> {
         let never_rest = sym::divisible(extent, &lanes, &self.facts) == sym::Answer::Proven;
         let last = Expr::int(crate::LANES - 1);
         let never_full = sym::less_equal(extent, &last, &self.facts) == sym::Answer::Proven;
+        let brief = self.brief && extent.as_int().is_some_and(|it| it <= BRIEF_STEPS);
+        let never_full = never_full || (brief && !never_rest);
         if !never_full {
             match never_rest {
                 true => self.code.open("{"),
