@@ -256,9 +256,13 @@ impl<'a, 'c> Printer<'a, 'c> {
                 return;
             }
             let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
+            let text = match self.main.facts.note(&symbol) {
+                Some(note) => format!("{note}: {symbol}"),
+                None => symbol.clone(),
+            };
             self.code.line(format!(
                 "tt_check_range(run, {}, {symbol}, {}, {});",
-                names::string(&symbol),
+                names::string(&text),
                 names::int(lo),
                 names::int(hi)
             ));

@@ -45,7 +45,7 @@ fn function(cursor: &mut Cursor<'_>, ops: &[OpRef]) -> Result<Function> {
     let name = cursor.word().to_owned();
     cursor.expect("{")?;
     let mut facts = Facts::default();
-    while cursor.peek("symbol ") || cursor.peek("assume ") {
+    while ["symbol ", "note ", "assume "].iter().any(|it| cursor.peek(it)) {
         let (from, line) = cursor.until(&['\n']);
         facts.add_statement(line).map_err(|it| cursor.error(from, it.message))?;
     }

@@ -27,6 +27,8 @@ pub struct Facts {
     zero: Vec<Expr>,
     /// Symbols that [`Facts::zero`] expresses by others; no solved symbol occurs in a solution.
     solved: BTreeMap<Name, Expr>,
+    /// What the program says where a symbol is not in its range, in one line.
+    notes: BTreeMap<Name, String>,
     cache: Cache,
 }
 
@@ -67,6 +69,25 @@ impl Facts {
     /// The range of a symbol; [`Range::ANY`] where nothing is known.
     pub fn range_of_sym(&self, sym: &str) -> Range {
         self.ranges.get(sym).copied().unwrap_or(Range::ANY)
+    }
+
+    /// What the program says where the symbol is not in its range.
+    pub fn note(&self, sym: &str) -> Option<&str> {
+        self.notes.get(sym).map(String::as_str)
+    }
+
+    /// Adds to what the program says where the symbol is not in its range. Runs of white space are
+    /// a space each.
+    pub fn add_note(&mut self, sym: &str, text: &str) {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let known = self.notes.entry(sym.into()).or_default();
+        if text.is_empty() || known.split("; ").any(|it| it == text) {
+            return;
+        }
+        if !known.is_empty() {
+            known.push_str("; ");
+        }
+        known.push_str(&text);
     }
 
     /// Takes for granted that `expr` is not negative.
@@ -189,6 +210,7 @@ impl Facts {
     pub fn symbols(&self) -> BTreeSet<Arc<str>> {
         let mut names: BTreeSet<Arc<str>> = self.ranges.keys().cloned().collect();
         names.extend(self.congruences.keys().cloned());
+        names.extend(self.notes.keys().cloned());
         for relation in self.nonnegative.iter().chain(&self.zero) {
             names.extend(relation.symbols());
         }

@@ -3,6 +3,7 @@
 //! ```text
 //! symbol s0 in 2..1024
 //! symbol u0 in 0..
+//! note u0: there is nothing to count
 //! assume s0 mod 8 == 3
 //! assume s0 - s1 >= 0
 //! assume s0 - 2*s2 == 0
@@ -18,6 +19,7 @@ impl Facts {
             let Range { lo, hi } = self.range_of_sym(&name);
             let end = |it: i64, open: i64| if it == open { String::new() } else { it.to_string() };
             res.push(format!("symbol {name} in {}..{}", end(lo, i64::MIN), end(hi, i64::MAX)));
+            res.extend(self.note(&name).map(|it| format!("note {name}: {it}")));
             let congruence = self.congruence_of_sym(&name);
             if 1 < congruence.modulus {
                 res.push(format!(
@@ -50,6 +52,11 @@ impl Facts {
             }
             return Ok(());
         }
+        if let Some(rest) = line.strip_prefix("note ") {
+            let (name, text) = rest.split_once(": ").ok_or_else(|| bad("no text"))?;
+            self.add_note(name, text);
+            return Ok(());
+        }
         let rest = line.strip_prefix("assume ").ok_or_else(|| bad("no statement"))?;
         if let Some(rest) = rest.strip_suffix(" >= 0") {
             self.assume_ge0(&crate::parse(rest)?);
@@ -70,6 +77,7 @@ impl Facts {
         let mut res = Facts::default();
         for name in self.symbols().iter().filter(|it| keep(it)) {
             res.set_range(name, self.range_of_sym(name));
+            self.note(name).into_iter().for_each(|it| res.add_note(name, it));
             let congruence = self.congruence_of_sym(name);
             if let (Ok(modulus), Ok(remainder)) =
                 (i64::try_from(congruence.modulus), i64::try_from(congruence.remainder))

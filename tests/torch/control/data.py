@@ -65,7 +65,7 @@ def checked_bounds():
         return x[:k].sum(0), torch.arange(k) * 2, x.new_ones(k, k)
 
     good = [(torch.tensor(it), floats(9, 3)) for it in (4, 2, 9)]
-    return module(f), good + [Fails("", torch.tensor(10), floats(9, 3)), Fails("", torch.tensor(1), floats(9, 3))]
+    return module(f), good + [Fails("expression u0 <= 9 on node", torch.tensor(10), floats(9, 3)), Fails("expression u0 >= 2 on node", torch.tensor(1), floats(9, 3))]
 
 
 @case
@@ -75,7 +75,7 @@ def checked_message():
         torch._check(k > 3, lambda: "the number is too small")
         return x + k
 
-    return module(f), [(torch.tensor(4), floats(2)), (torch.tensor(99), floats(2)), Fails("u0", torch.tensor(3), floats(2))]
+    return module(f), [(torch.tensor(4), floats(2)), (torch.tensor(99), floats(2)), Fails("Runtime assertion failed for expression u0 >= 4", torch.tensor(3), floats(2))]
 
 
 @case

@@ -264,7 +264,7 @@ impl<'p> Importer<'p> {
 }
 
 /// The message of an assertion.
-fn message(node: &Node) -> String {
+pub(super) fn message(node: &Node) -> String {
     let given = node.inputs.iter().find_map(|it| match &it.arg {
         Argument::String(it) => Some(it.clone()),
         _ => None,

@@ -3,7 +3,7 @@
 use diag::{Diag, codes};
 use sym::{Expr, Facts, Range};
 
-use super::{Importer, Making, OriginInfo};
+use super::{Importer, Making, OriginInfo, graph::message};
 use crate::{
     guards::{self, Of},
     schema::{
@@ -213,6 +213,10 @@ impl Importer<'_> {
                         && let Some(it) = relations.get(name)
                     {
                         it.assume(facts);
+                        // A bound of one symbol is checked where the symbol gets its value.
+                        if let Some(symbol) = it.bounded() {
+                            facts.add_note(symbol, &message(node));
+                        }
                     }
                 }
                 "torch.ops.aten.sym_constrain_range.default"
@@ -254,6 +258,15 @@ struct Relation {
 }
 
 impl Relation {
+    /// The symbol that it compares with a number.
+    fn bounded(&self) -> Option<&str> {
+        match (self.a.as_sym(), self.b.as_sym()) {
+            (Some(it), None) if self.b.as_int().is_some() => Some(it),
+            (None, Some(it)) if self.a.as_int().is_some() => Some(it),
+            _ => None,
+        }
+    }
+
     fn assume(&self, facts: &mut Facts) {
         let Relation { kind, a, b } = self;
         let one = Expr::int(1);

@@ -315,6 +315,11 @@ fn facts_read_back() {
     facts.assume_eq(&parse("s1 + s3").unwrap(), &parse("s0").unwrap());
     facts.assume_eq(&parse("Mod(s1, 8)").unwrap(), &parse("3").unwrap());
     facts.set_range("u0", Range::at_least(0));
+    facts.add_note("u0", "there is: u0 // 2 >= 0");
+    facts.add_note("u0", "on\n  two lines");
+    facts.add_note("u0", "on two lines");
+    facts.add_note("u1", "of no range");
+    assert_eq!(facts.note("u0"), Some("there is: u0 // 2 >= 0; on two lines"));
     let mut again = Facts::new();
     for line in facts.statements() {
         again.add_statement(&line).unwrap();
