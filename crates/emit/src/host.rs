@@ -256,13 +256,9 @@ impl<'a, 'c> Printer<'a, 'c> {
                 return;
             }
             let Range { lo, hi } = self.main.facts.range_of_sym(&symbol);
-            let text = match self.main.facts.note(&symbol) {
-                Some(note) => format!("{note}: {symbol}"),
-                None => symbol.clone(),
-            };
             self.code.line(format!(
                 "tt_check_range(run, {}, {symbol}, {}, {});",
-                names::string(&text),
+                names::string(&self.main.facts.described(&symbol)),
                 names::int(lo),
                 names::int(hi)
             ));

@@ -278,9 +278,8 @@ impl Run<'_> {
         let range = self.function.facts.range_of_sym(symbol);
         if !range.contains(value) {
             let sym::Range { lo, hi } = range;
-            let note = self.function.facts.note(symbol);
-            let note = note.map_or(String::new(), |it| format!("{it}: "));
-            return Err(EvalError(format!("{note}{symbol} = {value} is outside {lo}..{hi}")));
+            let what = self.function.facts.described(symbol);
+            return Err(EvalError(format!("{what} = {value} is outside {lo}..{hi}")));
         }
         self.sizes.borrow_mut().insert(symbol.to_owned(), value);
         Ok(())

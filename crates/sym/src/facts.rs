@@ -76,6 +76,11 @@ impl Facts {
         self.notes.get(sym).map(String::as_str)
     }
 
+    /// The symbol, after what the program says where it is not in its range: for messages.
+    pub fn described(&self, sym: &str) -> String {
+        self.note(sym).map_or_else(|| sym.to_owned(), |note| format!("{note}: {sym}"))
+    }
+
     /// Adds to what the program says where the symbol is not in its range. Runs of white space are
     /// a space each.
     pub fn add_note(&mut self, sym: &str, text: &str) {

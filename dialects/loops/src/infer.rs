@@ -217,6 +217,11 @@ fn epilogue(view: OpView<'_>, acc: DType, inputs: &[ValueId], results: &[Type]) 
     region_params(view, &want)
 }
 
+/// Whether a product takes its first operand so: as float32, or of half its width, which it widens.
+pub fn multiplies(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::BF16 | DType::F16)
+}
+
 pub(crate) fn gemm(view: OpView<'_>) -> Types {
     let it = Gemm(view);
     let (a, b) = (view.tensor(it.a())?, view.tensor(it.b())?);
@@ -224,8 +229,7 @@ pub(crate) fn gemm(view: OpView<'_>) -> Types {
         Some(_) => b.rank() == 1,
         None => b.rank() == 3,
     };
-    let widens = matches!(a.dtype, DType::F32 | DType::BF16 | DType::F16);
-    if a.rank() != 3 || !fits || !widens || b.dtype != DType::F32 {
+    if a.rank() != 3 || !fits || !multiplies(a.dtype) || b.dtype != DType::F32 {
         return Err(view.error(format!("the product of {a} and {b}")));
     }
     let results = outs(view, &it.outs())?;

@@ -26,6 +26,7 @@ pub use access::{
     part_dtype, parts_type,
 };
 pub use control::{Absent, AssertTensor, BindSymbol, Cond, ScanOver, Subgraph, While};
+pub use infer::multiplies;
 pub use kernel::{has_workspace, kernel_symbols};
 pub use ops::*;
 pub use pointwise::{scalar, scalar_def};

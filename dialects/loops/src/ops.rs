@@ -168,8 +168,8 @@ ir::dialect! { loops;
     }
 
     /// Products of matrices: `a` is `[batch, m, k]`, of float32 or of half its width, which is
-    /// widened; `b` is `[batch, k, n]`, or packed by `pack`, one for the whole batch, with `n` given. The epilogue region runs at every `b`, `m`, `n`;
-    /// its parameters are the sum of products (an f32 scalar), the inputs, and the outputs.
+    /// widened; `b` is `[batch, k, n]`, or packed by `pack`, one for the whole batch, with `n`
+    /// given. The epilogue region runs at every `b`, `m`, `n`; its parameters are the sum of products (an f32 scalar), the inputs, and the outputs.
     ///
     /// ```ir
     /// %0 = param user "a" : f32[1, s0, 8]<8*s0, 8, 1>

@@ -154,7 +154,7 @@ impl<'a> Graph<'a> {
     /// in memory half as wide.
     pub(super) fn widened(&self, op: &'a Op) -> Option<ValueId> {
         let x = Cast::of(self.view(op)).filter(|it| it.dtype() == DType::F32)?.x();
-        matches!(self.dtype(x), DType::BF16 | DType::F16).then_some(x)
+        (self.dtype(x) != DType::F32 && loops::multiplies(self.dtype(x))).then_some(x)
     }
 
     /// The same forwards: where the element at `at` of the operand ends up in the result.

@@ -439,15 +439,14 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
 
     /// Whether `0 <= index` and `index < size`, as far as it is not known already.
     pub(super) fn within(&mut self, index: &Expr, size: &Expr) -> Result<Option<ValueId>> {
-        let zero = Expr::int(0);
+        let [above, below] = self.bounds(index, size);
         let mut res = None;
-        if sym::less_equal(&zero, index, &self.facts) != Answer::Proven {
+        if above != Answer::Proven {
             let index = self.index(index.clone(), DType::I64)?;
-            let zero = self.constant(Number::Int(zero), DType::I64)?;
+            let zero = self.constant(Number::Int(Expr::int(0)), DType::I64)?;
             res = Some(self.apply(ScalarFn::Ge, &[index, zero])?);
         }
-        let last = size.clone() - Expr::int(1);
-        if sym::less_equal(index, &last, &self.facts) != Answer::Proven {
+        if below != Answer::Proven {
             let index = self.index(index.clone(), DType::I64)?;
             let size = self.index(size.clone(), DType::I64)?;
             let below = self.apply(ScalarFn::Lt, &[index, size])?;
@@ -456,10 +455,16 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
         Ok(res)
     }
 
-    /// Whether it is known that not `0 <= index` and `index < size`.
-    fn is_outside(&self, index: &Expr, size: &Expr) -> bool {
-        let refuted = |a: &Expr, b: &Expr| sym::less_equal(a, b, &self.facts) == Answer::Refuted;
-        refuted(&Expr::int(0), index) || refuted(index, &(size.clone() - Expr::int(1)))
+    /// What is known of `0 <= index`, and of `index < size`.
+    fn bounds(&self, index: &Expr, size: &Expr) -> [Answer; 2] {
+        let last = size.clone() - Expr::int(1);
+        [(&Expr::int(0), index), (index, &last)].map(|(a, b)| sym::less_equal(a, b, &self.facts))
+    }
+
+    /// Whether it is known that a place is not within a shape.
+    fn is_outside(&self, place: &[Expr], shape: &[Expr]) -> bool {
+        let mut dims = place.iter().zip(shape);
+        dims.any(|(index, size)| self.bounds(index, size).contains(&Answer::Refuted))
     }
 
     /// Whether `index` is a multiple of `step`, as far as it is not known already.
@@ -511,11 +516,10 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
     }
 
     fn pad(&mut self, it: Pad<'_>, at: &[Expr], mask: Option<ValueId>) -> Result<ValueId> {
-        let (index, within) = self.pad_mask(it, at)?;
-        let shape = self.graph.shape(it.x());
-        if index.iter().zip(shape).any(|(index, size)| self.is_outside(index, size)) {
+        if self.is_outside(&pad_index(it, at, &self.facts).0, self.graph.shape(it.x())) {
             return self.constant(it.value(), self.graph.dtype(it.x()));
         }
+        let (index, within) = self.pad_mask(it, at)?;
         let inner = self.both(mask, within)?;
         let inside = self.read(it.x(), &index, inner)?;
         let dtype = self.graph.dtype(it.x());
@@ -564,7 +568,7 @@ impl<'g, 'b, 'f> Emitter<'g, 'b, 'f> {
         let facts = self.facts.clone();
         let index = update_index(it, at, &facts);
         let shape = self.graph.shape(it.update());
-        if index.iter().zip(shape).any(|(index, size)| self.is_outside(index, size)) {
+        if self.is_outside(&index, shape) {
             return self.read(it.x(), at, mask);
         }
         let mut within = None;

@@ -74,26 +74,15 @@ fn hash(index: usize, i: usize) -> u64 {
 
 /// Gives memory to what long code computes at several places, until none is left.
 pub(super) fn store_repeated(graph: &Graph<'_>, plan: &mut Plan) {
-    for op in graph.function.body.ops() {
-        for root in op.results() {
-            while plan.is_stored(root) {
-                let code = code(graph, plan, root);
-                let Some(value) = worst(graph, plan, root, &code) else { break };
-                plan.mark_stored(value);
-                // It is made before the root, and has been passed already.
-                cut(graph, plan, value);
-            }
+    let all = graph.function.body.ops().iter().flat_map(|it| it.results());
+    let mut roots: Vec<ValueId> = all.filter(|it| plan.is_stored(*it)).collect();
+    roots.reverse();
+    while let Some(root) = roots.pop() {
+        let code = code(graph, plan, root);
+        if let Some(value) = worst(graph, plan, root, &code) {
+            plan.mark_stored(value);
+            roots.extend([root, value]);
         }
-    }
-}
-
-/// The same for one value that was given memory.
-fn cut(graph: &Graph<'_>, plan: &mut Plan, root: ValueId) {
-    let code = code(graph, plan, root);
-    if let Some(value) = worst(graph, plan, root, &code) {
-        plan.mark_stored(value);
-        cut(graph, plan, value);
-        cut(graph, plan, root);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Products of matrices and convolutions: sums in `f64`, each handed to the epilogue.
 
-use ir::{DType, EvalCx, HostTensor};
+use ir::{EvalCx, HostTensor};
 
 use crate::eval::{
     Eval, Evaluated, error,
@@ -8,15 +8,16 @@ use crate::eval::{
     memory::Packing,
     tensor_types,
 };
-use crate::ops::{Conv2d, Gemm};
+use crate::{
+    infer::multiplies,
+    ops::{Conv2d, Gemm},
+};
 
-/// The elements of a tensor of float32, or of half its width, and its sizes.
+/// The elements of a tensor that a product takes, and its sizes.
 fn floats<const RANK: usize>(it: &HostTensor) -> Eval<(Vec<f32>, [usize; RANK])> {
     let sizes: Option<Vec<usize>> = it.shape.iter().map(|it| usize::try_from(*it).ok()).collect();
     match sizes.and_then(|it| <[usize; RANK]>::try_from(it).ok()) {
-        Some(sizes) if matches!(it.dtype, DType::F32 | DType::BF16 | DType::F16) => {
-            Ok((it.to_f32(), sizes))
-        }
+        Some(sizes) if multiplies(it.dtype) => Ok((it.to_f32(), sizes)),
         _ => Err(error(format!("takes no {} of {:?}", it.dtype, it.shape))),
     }
 }
