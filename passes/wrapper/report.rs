@@ -85,7 +85,7 @@ impl ArenaUse {
                     value: root.value,
                     ty: ty.clone(),
                     offset: slice.2.clone(),
-                    size: bytes(function.body.ty(root.value)),
+                    size: bytes(function.body.ty(root.value), &function.facts),
                     life: root.life.unwrap_or((0, 0)),
                     kernel: writer.map(|it| it.1.clone()),
                     origin: writer.map_or(Origin::NONE, |it| it.2),

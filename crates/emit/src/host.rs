@@ -89,7 +89,14 @@ pub fn print_host(
     }
     code.line("#include <omp.h>");
     code.line("");
-    code.line("namespace tt { struct bf16; struct f16; struct c32; struct c64; struct c128; }");
+    // Whole, as the places of views are counted in elements.
+    code.line("namespace tt {");
+    code.line("struct bf16 { uint16_t bits; };");
+    code.line("struct f16 { uint16_t bits; };");
+    code.line("struct c32 { f16 parts[2]; };");
+    code.line("struct c64 { float parts[2]; };");
+    code.line("struct c128 { double parts[2]; };");
+    code.line("}");
     code.line("");
     code.line(sym::CPP_PRELUDE.trim_end());
     code.line("");

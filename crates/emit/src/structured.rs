@@ -63,11 +63,12 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
                     format!("{}, {}, {}", stride(ty, 0), stride(ty, 1), stride(ty, 2))
                 };
                 code.line(format!(
-                    "tt_bmm_f32({}, {sizes}, a0, {}, {}, a1, {}, {}, &ctx, workspace, {THREADS});",
+                    "tt_bmm_f32({}, {sizes}, a0, {}, {}, a1, {}, {}, {}, &ctx, workspace, {THREADS});",
                     size(&a.shape[0]),
                     all(&a),
                     width(&a),
                     all(&b),
+                    width(&b),
                     epilogue_name(kernel)
                 ));
             }
@@ -94,7 +95,7 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
         code.open(format!("{} {{", kernel_declaration(kernel)));
         code.line("(void)fault;");
         attention_struct(code, kernel, it, &size);
-        code.line(format!("tt_attention_f32(&p, workspace, {THREADS});"));
+        code.line(format!("tt_attention_run(&p, workspace, {THREADS});"));
         code.close("}");
     } else if let Some(it) = Pack::of(view) {
         code.open(format!("{} {{", kernel_declaration(kernel)));
@@ -114,12 +115,12 @@ pub(crate) fn print(code: &mut Code, kernel: &Function, op: &Op) {
     }
 }
 
-/// What `kernels.h` calls the elements of a product's first operand.
+/// What `kernels.h` calls the elements of an operand.
 fn width(a: &TensorType) -> &'static str {
     match a.dtype {
-        DType::BF16 => "TT_A_BF16",
-        DType::F16 => "TT_A_F16",
-        _ => "TT_A_F32",
+        DType::BF16 => "TT_WIDTH_BF16",
+        DType::F16 => "TT_WIDTH_F16",
+        _ => "TT_WIDTH_F32",
     }
 }
 
@@ -341,7 +342,7 @@ fn attention_sizes(
         size(&q.shape[3]),
         size(&v.shape[3])
     ));
-    code.line(format!("p.causal = {};", i32::from(it.causal())));
+    code.line(format!("p.causal = {}; p.width = {};", i32::from(it.causal()), width(&q)));
     let mut set = |name: &str, ty: &TensorType| {
         for (i, step) in strides(ty).iter().enumerate() {
             code.line(format!("p.{name}_stride[{i}] = {};", size(step)));

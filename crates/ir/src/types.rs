@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use sym::Expr;
+use sym::{Expr, Facts};
 
 use crate::DType;
 
@@ -42,9 +42,19 @@ impl TensorType {
     }
 
     /// Elements from the first in memory to the last: strides may leave gaps or repeat. At least 1.
-    pub fn span(&self) -> Expr {
+    pub fn span(&self, facts: &Facts) -> Expr {
         let Some(strides) = &self.strides else { return self.numel() };
         let (zero, one) = (Expr::int(0), Expr::int(1));
+        // Row-major tensors, most of all, have no gaps.
+        let mut next = one.clone();
+        let is_dense = self.shape.iter().zip(strides.iter()).rev().all(|(size, stride)| {
+            let follows = *size == one || *stride == next;
+            next = &next * size;
+            follows
+        });
+        if is_dense {
+            return if 1 <= sym::range(&next, facts).lo { next } else { next.max(one) };
+        }
         let steps = self.shape.iter().map(|size| Expr::max(&(size.clone() - one.clone()), &zero));
         let last = steps.zip(strides.iter()).map(|(size, stride)| size * stride.clone());
         last.fold(one.clone(), |sum, it| sum + it)

@@ -72,6 +72,10 @@ impl Expr {
 
     /// The quotient rounded to plus infinity.
     pub fn ceil_div(&self, divisor: &Expr) -> Expr {
+        // Mostly asked of sizes that are multiples already.
+        if let Some(it) = divisor.as_int().and_then(|it| self.divided_by_int(it)) {
+            return it;
+        }
         -(-self).floor_div(divisor)
     }
 

@@ -47,7 +47,8 @@ pub(crate) enum Repr {
 
 /// A sum that none of the smaller forms can say: at least one term.
 pub(crate) struct Sum {
-    pub(crate) terms: Box<[Term]>,
+    /// Most sums have one or two, and those need no memory of their own.
+    pub(crate) terms: SmallVec<[Term; 2]>,
     pub(crate) constant: i64,
     meta: Meta,
 }

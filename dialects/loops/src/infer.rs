@@ -217,7 +217,8 @@ fn epilogue(view: OpView<'_>, acc: DType, inputs: &[ValueId], results: &[Type]) 
     region_params(view, &want)
 }
 
-/// Whether a product takes its first operand so: as float32, or of half its width, which it widens.
+/// Whether products and attention take operands of a type: float32, and half types, which they
+/// widen as they read them. Only what is packed for a product is float32 always.
 pub fn multiplies(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::BF16 | DType::F16)
 }
@@ -226,10 +227,10 @@ pub(crate) fn gemm(view: OpView<'_>) -> Types {
     let it = Gemm(view);
     let (a, b) = (view.tensor(it.a())?, view.tensor(it.b())?);
     let fits = match it.n() {
-        Some(_) => b.rank() == 1,
-        None => b.rank() == 3,
+        Some(_) => b.rank() == 1 && b.dtype == DType::F32,
+        None => b.rank() == 3 && multiplies(b.dtype),
     };
-    if a.rank() != 3 || !fits || !multiplies(a.dtype) || b.dtype != DType::F32 {
+    if a.rank() != 3 || !fits || !multiplies(a.dtype) {
         return Err(view.error(format!("the product of {a} and {b}")));
     }
     let results = outs(view, &it.outs())?;
@@ -255,11 +256,21 @@ pub(crate) fn conv2d(view: OpView<'_>) -> Types {
 
 pub(crate) fn attention(view: OpView<'_>) -> Types {
     let it = Attention(view);
+    let dtype = view.tensor(it.q())?.dtype;
     for value in [it.q(), it.k(), it.v()] {
         let ty = view.tensor(value)?;
-        if ty.rank() != 4 || ty.dtype != DType::F32 {
+        if ty.rank() != 4 || ty.dtype != dtype || !multiplies(dtype) {
             return Err(view.error(format!("attention over {ty}")));
         }
+    }
+    if let Some(mask) = it.mask() {
+        let ty = view.tensor(mask)?;
+        if ty.dtype != dtype && ty.dtype != DType::Bool {
+            return Err(view.error(format!("a mask of {ty} for attention over {dtype}")));
+        }
+    }
+    if it.out().dtype() != Some(dtype) {
+        return Err(view.error(format!("a result of {} of attention over {dtype}", it.out())));
     }
     strided(view, it.out())
 }

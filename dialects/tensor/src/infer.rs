@@ -179,9 +179,16 @@ pub(crate) fn fold_permute(view: View<'_>) -> Option<ValueId> {
 pub(crate) fn reshape(view: View<'_>) -> Types {
     let it = Reshape(view);
     let (x, shape) = (plain(view, it.x())?, it.shape());
-    let count = shape.iter().fold(Expr::int(1), |product, it| product * it.clone());
-    if !same_size(&x.numel(), &count, view.facts) {
-        return Err(view.error(format!("C1: {x} does not have {count} elements")));
+    // What both begin and end with need not be multiplied to see that they agree.
+    let begin = x.shape.iter().zip(&shape).take_while(|(a, b)| a == b).count();
+    let (old, new) = (&x.shape[begin..], &shape[begin..]);
+    let end = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (old, new) = (&old[..old.len() - end], &new[..new.len() - end]);
+    if !same_size(&Expr::product(old), &Expr::product(new), view.facts) {
+        let count = Expr::product(&shape);
+        if !same_size(&x.numel(), &count, view.facts) {
+            return Err(view.error(format!("C1: {x} does not have {count} elements")));
+        }
     }
     one(x.dtype, shape)
 }
@@ -208,6 +215,9 @@ fn slice_bounds(
         return Err(view.error(format!("C1: step {it}")));
     }
     for i in 0..x.rank() {
+        if step[i] == 1 && size[i] == x.shape[i] && start[i] == Expr::int(0) {
+            continue;
+        }
         let last = start[i].clone() + (size[i].clone() - Expr::int(1)) * Expr::int(step[i]);
         let below = sym::less_equal(&Expr::int(0), &start[i], view.facts);
         let above = sym::less_equal(&last, &(x.shape[i].clone() - Expr::int(1)), view.facts);

@@ -1,9 +1,10 @@
 //! What the pass asks of the function it lowers: who makes a value, who reads it, where it ends up.
 
 use ir::{DType, Function, Op, ValueId, View};
+use rustc_hash::FxHashSet;
 use sym::{Expr, Facts};
 use tensor::{
-    Cast, Expand, Flip, IndexUpdate, Permute, Reshape, Scatter, Slice, SliceUpdate, Strided,
+    Cast, Contract, Expand, Flip, IndexUpdate, Permute, Reshape, Scatter, Slice, SliceUpdate, Strided,
     contiguous_dims,
 };
 
@@ -155,6 +156,34 @@ impl<'a> Graph<'a> {
     pub(super) fn widened(&self, op: &'a Op) -> Option<ValueId> {
         let x = Cast::of(self.view(op)).filter(|it| it.dtype() == DType::F32)?.x();
         (self.dtype(x) != DType::F32 && loops::multiplies(self.dtype(x))).then_some(x)
+    }
+
+    /// Whether a product's second operand is a constant matrix of known sizes, packed once for all
+    /// runs; any other is copied as it is multiplied.
+    pub(super) fn packs(&self, it: Contract<'_>) -> bool {
+        let known = |it: &Expr| it.as_int().is_some();
+        it.lhs_batch().is_empty()
+            && self.shape(it.rhs()).iter().all(known)
+            && self.is_constant(it.rhs())
+    }
+
+    /// Whether the tensor is a constant of the model or computed from such alone.
+    fn is_constant(&self, value: ValueId) -> bool {
+        let mut seen = FxHashSet::default();
+        let mut work = vec![value];
+        while let Some(it) = work.pop() {
+            if !seen.insert(it) {
+                continue;
+            }
+            if let Some(i) = self.param_index(it) {
+                if !self.function.is_fixed(i) {
+                    return false;
+                }
+            } else if let Some(op) = self.maker(it) {
+                work.extend(op.operands());
+            }
+        }
+        true
     }
 
     /// The same forwards: where the element at `at` of the operand ends up in the result.

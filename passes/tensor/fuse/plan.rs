@@ -589,10 +589,13 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
             whole.extend([it.q(), it.k(), it.v()].map(|it| base(graph, it)));
             whole.extend(it.mask().map(|it| base(graph, it)));
         } else if let Some(it) = Contract::of(view).filter(|_| is_structured(graph, op)) {
-            let lhs = base(graph, it.lhs());
-            let narrow = graph.maker(lhs).and_then(|it| graph.widened(it));
-            whole.push(narrow.map_or(lhs, |it| base(graph, it)));
-            whole.push(base(graph, it.rhs()));
+            let narrow = |value| {
+                let wide = base(graph, value);
+                let narrow = graph.maker(wide).and_then(|it| graph.widened(it));
+                narrow.map_or(wide, |it| base(graph, it))
+            };
+            whole.push(narrow(it.lhs()));
+            whole.push(if graph.packs(it) { base(graph, it.rhs()) } else { narrow(it.rhs()) });
         } else if is_structured(graph, op) {
             whole.extend(op.operands().map(|it| base(graph, it)));
         }

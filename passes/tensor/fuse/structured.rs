@@ -81,7 +81,8 @@ impl Lower<'_> {
         if let Some(it) = self.strides_of(value, widens) {
             return Ok(it);
         }
-        self.need(value)?;
+        let narrow = self.graph.maker(value).and_then(|it| self.graph.widened(it));
+        self.need(narrow.filter(|_| widens).unwrap_or(value))?;
         match self.strides_of(value, widens) {
             Some(it) => Ok(it),
             None => Err(diag::Diag::error(&diag::codes::BODY, "a stored value has no strides")),
@@ -102,26 +103,6 @@ impl Lower<'_> {
         }
         let attrs = vec![Type::Tensor(ty).to_attr(), it.offset.clone().to_attr()];
         self.builder.push1(loops::View::def(), [it.base.into()], attrs)
-    }
-
-    /// Whether the tensor is a constant of the model or computed from such alone.
-    fn is_constant(&self, value: ValueId) -> bool {
-        let graph = self.graph;
-        let mut seen = FxHashSet::default();
-        let mut work = vec![value];
-        while let Some(it) = work.pop() {
-            if !seen.insert(it) {
-                continue;
-            }
-            if let Some(i) = graph.param_index(it) {
-                if !graph.function.is_fixed(i) {
-                    return false;
-                }
-            } else if let Some(op) = graph.maker(it) {
-                work.extend(op.operands());
-            }
-        }
-        true
     }
 
     pub(super) fn structured(&mut self, value: ValueId, root: ValueId) -> Result<()> {
@@ -199,11 +180,11 @@ impl Lower<'_> {
         let dims = |it: Vec<i64>| -> Vec<usize> { it.iter().map(|it| *it as usize).collect() };
         let (lb, rb) = (dims(it.lhs_batch()), dims(it.rhs_batch()));
         let (lk, rk) = (dims(it.lhs_contract()), dims(it.rhs_contract()));
-        let free = |rank: usize, batch: &[usize], contract: &[usize]| -> Vec<usize> {
-            (0..rank).filter(|it| !batch.contains(it) && !contract.contains(it)).collect()
+        let free = |rank: usize, taken: [&[usize]; 2]| -> Vec<usize> {
+            (0..rank).filter(|it| taken.iter().all(|dims| !dims.contains(it))).collect()
         };
-        let lf = free(graph.shape(lhs).len(), &lb, &lk);
-        let rf = free(graph.shape(rhs).len(), &rb, &rk);
+        let lf = free(graph.shape(lhs).len(), [&lb, &lk]);
+        let rf = free(graph.shape(rhs).len(), [&rb, &rk]);
         let product = |shape: &[Expr], dims: &[usize]| {
             dims.iter().fold(Expr::int(1), |p, it| p * shape[*it].clone())
         };
@@ -212,9 +193,7 @@ impl Lower<'_> {
         let n = product(graph.shape(rhs), &rf);
         let k = product(graph.shape(lhs), &lk);
         let a = self.as_matrix(lhs, true, [&lb, &lf, &lk])?;
-        let packs =
-            lb.is_empty() && self.is_constant(rhs) && n.as_int().is_some() && k.as_int().is_some();
-        let (b, packed_n) = if packs {
+        let (b, packed_n) = if graph.packs(it) {
             let three = self.as_matrix(rhs, false, [&[], &rk, &rf])?;
             let ty = self.builder.ty(three).as_tensor().cloned();
             let strides = ty.and_then(|it| it.strides).map_or(Vec::new(), |it| it[1..].to_vec());
@@ -228,7 +207,7 @@ impl Lower<'_> {
             let attrs = vec!["gemm_b".to_owned().to_attr(), 1_i64.to_attr()];
             (self.builder.push1(loops::Pack::def(), [two.into()], attrs)?, Some(n.clone()))
         } else {
-            (self.as_matrix(rhs, false, [&rb, &rk, &rf])?, None)
+            (self.as_matrix(rhs, true, [&rb, &rk, &rf])?, None)
         };
         let axes = [("b", batch), ("m", m.clone()), ("n", n.clone())];
         let facts = named_axes(graph.facts, &axes);

@@ -11,7 +11,7 @@ use diag::Diag;
 use ir::{Arg, AttrTy, Function, Op, Result, Rewriter, Type, ValueId, View};
 use pass::{OptionDef, PassCx, PassDef, Unit};
 use rustc_hash::FxHashSet;
-use sym::Expr;
+use sym::{Expr, Facts};
 use wrapper::{Arena, Call, Slice};
 
 use crate::{
@@ -46,7 +46,8 @@ fn plan(function: &Function, cx: &PassCx<'_>) -> Result<Function> {
     }
     let guard = guard(cx);
     let both = guard.clone() * Expr::int(2);
-    let sizes: Vec<Expr> = roots.iter().map(|it| bytes(body.ty(it.value)) + both.clone()).collect();
+    let size = |it: &Root| bytes(body.ty(it.value), &function.facts) + both.clone();
+    let sizes: Vec<Expr> = roots.iter().map(size).collect();
     cx.count("tensors in the arena", roots.len() as u64);
     let stages = stages(function, &sizes);
     let mut offsets: Vec<Option<(usize, Expr)>> = vec![None; body.types.len()];
@@ -179,9 +180,9 @@ impl<'a> Rewrite<'a> {
 
 /// The bytes a tensor takes, up to the next multiple of [`ALIGNMENT`]: from its first element to
 /// its last.
-pub(crate) fn bytes(ty: &Type) -> Expr {
+pub(crate) fn bytes(ty: &Type, facts: &Facts) -> Expr {
     let Type::Tensor(it) = ty else { return Expr::int(0) };
-    let raw = it.span() * Expr::int(it.dtype.size() as i64);
+    let raw = it.span(facts) * Expr::int(it.dtype.size() as i64);
     let lines = raw.ceil_div(&Expr::int(ALIGNMENT));
     lines * Expr::int(ALIGNMENT)
 }

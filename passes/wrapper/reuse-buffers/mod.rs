@@ -65,7 +65,7 @@ struct InPlace {
 pub(crate) fn lives_after(function: &Function, unit: &Unit) -> Vec<(Root, Expr)> {
     let (_, lives) = choose(function, unit);
     let is_left = |it: &Root| !lives.merged.contains(&it.value);
-    let sized = |it: &Root| (it.clone(), bytes(function.body.ty(it.value)));
+    let sized = |it: &Root| (it.clone(), bytes(function.body.ty(it.value), &function.facts));
     lives.roots.iter().filter(|it| is_left(it)).map(sized).collect()
 }
 
@@ -115,6 +115,6 @@ fn is_free(lives: &Lives, op: &Op, statement: usize, (input, output): (ValueId, 
 
 /// Whether both take up the same memory.
 fn same_bytes(function: &Function, (input, output): (ValueId, ValueId)) -> bool {
-    let (a, b) = (function.body.ty(input), function.body.ty(output));
-    sym::simplify(&bytes(a), &function.facts) == sym::simplify(&bytes(b), &function.facts)
+    let size = |it| sym::simplify(&bytes(function.body.ty(it), &function.facts), &function.facts);
+    size(input) == size(output)
 }

@@ -6,7 +6,7 @@
 use diag::Diag;
 use ir::{Function, Op, Result, Rewriter, TensorType, Type, ValueId, View as OpView};
 use pass::{OptionDef, PassCx, PassDef, Unit};
-use sym::Expr;
+use sym::{Expr, Facts};
 use wrapper::{Call, CheckGuard, Forget, Guard, Slice};
 
 use crate::{lives::Lives, plan_memory::bytes};
@@ -45,9 +45,9 @@ struct Tensor {
 impl Tensor {
     /// Offset and size of the bytes before and behind it. Behind it they begin where its elements
     /// end, not where its place does.
-    fn guards(&self, guard: i64) -> [(Expr, Expr); 2] {
-        let own = self.ty.span() * Expr::int(self.ty.dtype.size() as i64);
-        let whole = bytes(&Type::Tensor(self.ty.clone()));
+    fn guards(&self, guard: i64, facts: &Facts) -> [(Expr, Expr); 2] {
+        let own = self.ty.span(facts) * Expr::int(self.ty.dtype.size() as i64);
+        let whole = bytes(&Type::Tensor(self.ty.clone()), facts);
         let guard = Expr::int(guard);
         [
             (self.offset.clone() - guard.clone(), guard.clone()),
@@ -65,7 +65,7 @@ fn sanitize(function: &Function, guard: i64) -> Result<Function> {
             let x = it.get(tensor.value);
             Forget::build(&mut it.new, x)?;
             let arena = it.get(tensor.arena);
-            for (offset, size) in tensor.guards(guard) {
+            for (offset, size) in tensor.guards(guard, &function.facts) {
                 Guard::build(&mut it.new, arena, offset, size)?;
             }
         }
@@ -78,7 +78,7 @@ fn sanitize(function: &Function, guard: i64) -> Result<Function> {
             }
             let arena = it.get(tensor.arena);
             let message = format!("{} wrote outside {} {}", written.by, tensor.value, tensor.ty);
-            for (offset, size) in tensor.guards(guard) {
+            for (offset, size) in tensor.guards(guard, &function.facts) {
                 CheckGuard::build(&mut it.new, arena, offset, size, message.clone())?;
             }
             if is_dead {

@@ -35,12 +35,24 @@ struct work {
   int64_t s_ld, o_ld;
 };
 
+// `use` of a value of the type that the elements have.
+template <class F> TT_INLINE auto typed(tt_width width, const F &use) {
+  switch (width) {
+    case TT_WIDTH_BF16: return use(bf16{});
+    case TT_WIDTH_F16: return use(f16{});
+    default: return use(float{});
+  }
+}
+
 // Adds the mask to the scores of row i, columns [j, j + n).
 TT_INLINE f16v masked(const tt_attention &p, const work &w, f16v s, int64_t i, int64_t j, int64_t n) {
   const f16v none = splat(-inf);
   const int64_t *st = p.mask_stride;
   const int64_t at = w.b * st[0] + w.h * st[1] + i * st[2] + j * st[3];
-  if (p.mask) s = s + (st[3] == 1 ? load_n(p.mask + at, n) : load_strided(p.mask + at, st[3], n));
+  if (p.mask) s = s + typed(p.width, [&](auto t) {
+    const decltype(t) *m = (const decltype(t) *)p.mask + at;
+    return st[3] == 1 ? load_n(m, n) : load_strided(m, st[3], n);
+  });
   if (p.bool_mask) {
     const bool *on = (const bool *)p.bool_mask + at;
     s = select(st[3] == 1 ? load_n(on, n) : load_strided(on, st[3], n), s, none);
@@ -88,6 +100,17 @@ __attribute__((noinline)) void soften(const work &w, int64_t r, float block_max)
   w.m[r] = m;
 }
 
+// Writes the first n lanes of x at an element of the result and those after it.
+TT_INLINE void put(const tt_attention &p, int64_t at, f16v x, int64_t n) {
+  typed(p.width, [&](auto t) {
+    decltype(t) *to = (decltype(t) *)p.out + at;
+    if (p.out_stride[3] == 1)
+      store_n(to, x, n);
+    else
+      store_strided(to, p.out_stride[3], x, n);
+  });
+}
+
 // Accumulates a tile of weights times v, and writes the result after the last block.
 __attribute__((noinline)) void values(void *ctx, const float *tile, int64_t ld, int64_t, int64_t, int64_t rows, int64_t col0, int64_t cols) {
   const work &w = *(work *)ctx;
@@ -95,7 +118,7 @@ __attribute__((noinline)) void values(void *ctx, const float *tile, int64_t ld, 
   const int64_t *st = p.out_stride;
   for (int64_t r = 0; r < rows; r++) {
     float *o = w.o + r * w.o_ld + col0;
-    float *to = p.out + w.b * st[0] + w.h * st[1] + (w.q0 + r) * st[2] + col0 * st[3];
+    const int64_t to = w.b * st[0] + w.h * st[1] + (w.q0 + r) * st[2] + col0 * st[3];
     const f16v alpha = splat(w.alpha[r]), l = splat(w.l[r]);
     for (int64_t c = 0; c < cols; c += 16) {
       f16v x = load(tile + r * ld + c);
@@ -105,10 +128,7 @@ __attribute__((noinline)) void values(void *ctx, const float *tile, int64_t ld, 
         continue;
       }
       x = w.l[r] == 0 ? splat(0.0f) : x / l;
-      if (st[3] == 1)
-        store_n(to + c, x, cols - c);
-      else
-        store_strided(to + c * st[3], st[3], x, cols - c);
+      put(p, to + c * st[3], x, cols - c);
     }
   }
 }
@@ -136,12 +156,15 @@ scratch part_scratch(const tt_attention &p) {
   return s;
 }
 
+// The rows of a head of an operand.
+matrix rows_of(const tt_attention &p, const void *at, const int64_t *stride, int64_t b, int64_t h) {
+  return matrix{at, stride[2], stride[3], p.width}.from(b * stride[0] + h * stride[1]);
+}
+
 // One unit: rows [q0, q1) of a head.
 void unit(const tt_attention &p, int64_t b, int64_t h, int64_t q0, int64_t q1, char *mem, const scratch &at) {
   const int64_t kh = h / (p.heads / p.kv_heads);
-  const float *k = p.k + b * p.k_stride[0] + kh * p.k_stride[1];
-  const float *v = p.v + b * p.v_stride[0] + kh * p.v_stride[1];
-  const float *q = p.q + b * p.q_stride[0] + h * p.q_stride[1];
+  const matrix k = rows_of(p, p.k, p.k_stride, b, kh), v = rows_of(p, p.v, p.v_stride, b, kh), q = rows_of(p, p.q, p.q_stride, b, h);
   float *packed_k = (float *)(mem + at.k), *packed_v = (float *)(mem + at.v), *copy = (float *)(mem + at.q);
   float *m = (float *)(mem + at.stats), *l = m + UNIT, *alpha = l + UNIT, *o = (float *)(mem + at.o);
   const float **rows = (const float **)(mem + at.rows);
@@ -171,17 +194,15 @@ void unit(const tt_attention &p, int64_t b, int64_t h, int64_t q0, int64_t q1, c
     w.kn = min64(KB, lk - w.k0);
     w.first = w.k0 == 0;
     w.last = w.k0 + w.kn == lk;
-    tt_pack_b_f32(k + w.k0 * p.k_stride[2], p.d, w.kn, p.k_stride[3], p.k_stride[2], packed_k);
-    tt_pack_b_f32(v + w.k0 * p.v_stride[2], w.kn, p.dv, p.v_stride[2], p.v_stride[3], packed_v);
+    const matrix keys = k.from(w.k0 * k.stride_row);
+    pack_b({keys.at, keys.stride_col, keys.stride_row, keys.width}, p.d, w.kn, packed_k);
+    pack_b(v.from(w.k0 * v.stride_row), w.kn, p.dv, packed_v);
     for (w.q0 = q0; w.q0 < q1; w.q0 += MC) {
       x.nrows = min64(MC, q1 - w.q0);
-      const float *from = q + w.q0 * p.q_stride[2];
-      for (int64_t r = 0; r < x.nrows; r++) {
-        rows[r] = from + r * p.q_stride[2];
-        if (p.q_stride[3] == 1) continue;
-        for (int64_t i = 0; i < p.d; i++) copy[r * p.d + i] = rows[r][i * p.q_stride[3]];
-        rows[r] = copy + r * p.d;
-      }
+      const matrix here = q.from(w.q0 * q.stride_row);
+      const bool plain = q.stride_col == 1 && q.width == TT_WIDTH_F32;
+      if (!plain) copy_rows(here, x.nrows, p.d, copy, p.d);
+      for (int64_t r = 0; r < x.nrows; r++) rows[r] = plain ? (const float *)here.at + r * q.stride_row : copy + r * p.d;
       fill_tile(rows, x.nrows);
       for (int64_t i = 0; i < x.nrows * 16; i++) w.high[i] = -inf;
       w.m = m + (w.q0 - q0);
@@ -210,13 +231,11 @@ void unit(const tt_attention &p, int64_t b, int64_t h, int64_t q0, int64_t q1, c
 }
 
 // One row of q against k and v as they are.
-void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, const scratch &at) {
+template <class T> void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, const scratch &at) {
   const int64_t kh = h / (p.heads / p.kv_heads);
-  const float *k = p.k + b * p.k_stride[0] + kh * p.k_stride[1];
-  const float *v = p.v + b * p.v_stride[0] + kh * p.v_stride[1];
-  const float *q = p.q + b * p.q_stride[0] + h * p.q_stride[1] + i * p.q_stride[2];
+  const T *k = (const T *)rows_of(p, p.k, p.k_stride, b, kh).at, *v = (const T *)rows_of(p, p.v, p.v_stride, b, kh).at;
   float *row = (float *)(mem + at.q), *tile = (float *)(mem + at.tile);
-  for (int64_t c = 0; c < p.d; c++) row[c] = q[c * p.q_stride[3]];
+  copy_rows(rows_of(p, p.q, p.q_stride, b, h).from(i * p.q_stride[2]), 1, p.d, row, p.d);
   float m = -inf, l = 0, alpha = 0;
   work w;
   w.p = &p;
@@ -237,7 +256,7 @@ void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, 
     w.first = w.k0 == 0;
     w.last = w.k0 + w.kn == lk;
     for (int64_t j = 0; j < w.kn; j++) {
-      const float *kr = k + (w.k0 + j) * p.k_stride[2];
+      const T *kr = k + (w.k0 + j) * p.k_stride[2];
       f16v sum = splat(0.0f);
       int64_t c = 0;
       for (; c + 16 <= p.d; c += 16) sum = fma(load(row + c), load(kr + c), sum);
@@ -249,7 +268,7 @@ void one_row(const tt_attention &p, int64_t b, int64_t h, int64_t i, char *mem, 
     soften(w, 0, hmax(load(w.high)));
     for (int64_t c0 = 0; c0 < p.dv; c0 += GROUP_COLS) {
       const int64_t cols = min64(GROUP_COLS, p.dv - c0);
-      const float *vr = v + w.k0 * p.v_stride[2] + c0;
+      const T *vr = v + w.k0 * p.v_stride[2] + c0;
       if (cols == GROUP_COLS) {
         f16v sum[GROUP];
         for (int g = 0; g < GROUP; g++) sum[g] = splat(0.0f);
@@ -299,14 +318,14 @@ using namespace tt;
 
 int64_t tt_attention_workspace(const tt_attention *p, int threads) { return 64 + part_scratch(*p).bytes * parts(*p, threads); }
 
-void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
+void tt_attention_run(const tt_attention *p, void *workspace, int threads) {
   if (p->batch <= 0 || p->heads <= 0 || p->lq <= 0 || p->dv <= 0) return;
   const int64_t *st = p->out_stride;
   if (p->lk <= 0) {
     for (int64_t b = 0; b < p->batch; b++)
       for (int64_t h = 0; h < p->heads; h++)
         for (int64_t i = 0; i < p->lq; i++)
-          for (int64_t c = 0; c < p->dv; c++) p->out[b * st[0] + h * st[1] + i * st[2] + c * st[3]] = 0.0f;
+          for (int64_t c = 0; c < p->dv; c++) put(*p, b * st[0] + h * st[1] + i * st[2] + c * st[3], splat(0.0f), 1);
     return;
   }
   char *mem = align64(workspace);
@@ -315,12 +334,13 @@ void tt_attention_f32(const tt_attention *p, void *workspace, int threads) {
   const bool few = p->lq <= FEW && p->k_stride[3] == 1 && p->v_stride[3] == 1;
   const int64_t units = few ? p->lq : units_per_head(*p, nt), total = p->batch * p->heads * units;
   share(nt, [&](int t) {
+    char *mine = mem + t * at.bytes;
     for (int64_t i = total * t / nt; i < total * (t + 1) / nt; i++) {
       const int64_t u = i % units, h = i / units % p->heads, b = i / units / p->heads;
       if (few)
-        one_row(*p, b, h, u, mem + t * at.bytes, at);
+        typed(p->width, [&](auto t) { one_row<decltype(t)>(*p, b, h, u, mine, at); });
       else
-        unit(*p, b, h, p->lq * u / units, p->lq * (u + 1) / units, mem + t * at.bytes, at);
+        unit(*p, b, h, p->lq * u / units, p->lq * (u + 1) / units, mine, at);
     }
   });
 }

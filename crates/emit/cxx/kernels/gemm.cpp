@@ -182,44 +182,46 @@ grid cut(int64_t rows, int64_t panels, int64_t k, int threads) {
 
 namespace {
 
-// A as its caller has it.
-struct matrix {
-  const void *at;
-  int64_t stride_row, stride_k;
-  tt_width width;
-  // Whether the micro kernels read it as it lies.
-  bool plain() const { return stride_k == 1 && width == TT_A_F32; }
-  matrix from(int64_t elements) const {
-    matrix r = *this;
-    r.at = (const char *)at + elements * (width == TT_A_F32 ? 4 : 2);
-    return r;
-  }
-};
+// Whether the micro kernels read a matrix as it lies.
+bool plain(const matrix &a) { return a.stride_col == 1 && a.width == TT_WIDTH_F32; }
 
-// Copies rows x k elements into contiguous rows of floats.
-template <class T> void copy_rows(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
+template <class T> void copy_rows_of(const matrix &a, int64_t rows, int64_t cols, float *to, int64_t ld) {
   const T *from = (const T *)a.at;
-  for (int64_t k0 = 0; k0 < k; k0 += 16)
+  for (int64_t c0 = 0; c0 < cols; c0 += 16)
     for (int64_t r = 0; r < rows; r++)
-      for (int64_t i = k0; i < k && i < k0 + 16; i++) to[r * ld + i] = load_one(from + r * a.stride_row + i * a.stride_k);
+      for (int64_t i = c0; i < cols && i < c0 + 16; i++) to[r * ld + i] = load_one(from + r * a.stride_row + i * a.stride_col);
 }
-// The same where each row is contiguous: sixteen elements at a time.
-template <class T> void widen_rows(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
+// Where each row is contiguous: sixteen elements at a time.
+template <class T> void widen_rows(const matrix &a, int64_t rows, int64_t cols, float *to, int64_t ld) {
   for (int64_t r = 0; r < rows; r++) {
     const T *from = (const T *)a.at + r * a.stride_row;
     int64_t i = 0;
-    for (; i + 16 <= k; i += 16) store(to + r * ld + i, load<16>(from + i));
-    for (; i < k; i++) to[r * ld + i] = load_one(from + i);
+    for (; i + 16 <= cols; i += 16) store(to + r * ld + i, load<16>(from + i));
+    for (; i < cols; i++) to[r * ld + i] = load_one(from + i);
   }
 }
-template <class T> void copy_halves(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
-  a.stride_k == 1 ? widen_rows<T>(a, rows, k, to, ld) : copy_rows<T>(a, rows, k, to, ld);
+template <class T> void copy_halves(const matrix &a, int64_t rows, int64_t cols, float *to, int64_t ld) {
+  a.stride_col == 1 ? widen_rows<T>(a, rows, cols, to, ld) : copy_rows_of<T>(a, rows, cols, to, ld);
 }
-void copy_a(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
-  switch (a.width) {
-    case TT_A_F32: return copy_rows<float>(a, rows, k, to, ld);
-    case TT_A_BF16: return copy_halves<bf16>(a, rows, k, to, ld);
-    case TT_A_F16: return copy_halves<f16>(a, rows, k, to, ld);
+
+template <class T> void pack_halves(const matrix &b, int64_t k, int64_t n, float *packed) {
+  for (int64_t j0 = 0; j0 < n; j0 += NR, packed += k * NR) {
+    const T *from = (const T *)b.at + j0 * b.stride_col;
+    const int64_t cols = min64(NR, n - j0);
+    int64_t i = 0;
+    if (cols == NR && b.stride_col == 1) {
+      for (; i < k; i++) store(packed + i * NR, load<NR>(from + i * b.stride_row));
+    } else if (b.stride_row == 1) {
+      // A column is contiguous: sixteen of its elements at a time.
+      for (; i + 16 <= k; i += 16)
+        for (int64_t j = 0; j < NR; j++) {
+          float column[16];
+          store(column, j < cols ? load<16>(from + i + j * b.stride_col) : splat<16>(0.0f));
+          for (int64_t l = 0; l < 16; l++) packed[(i + l) * NR + j] = column[l];
+        }
+    }
+    for (; i < k; i++)
+      for (int64_t j = 0; j < NR; j++) packed[i * NR + j] = j < cols ? load_one(from + i * b.stride_row + j * b.stride_col) : 0.0f;
   }
 }
 
@@ -227,7 +229,7 @@ void copy_a(const matrix &a, int64_t rows, int64_t k, float *to, int64_t ld) {
 int64_t copied_ld(int64_t k) { return (ceil_div(k, 16) | 1) * 16; }
 // Rows of A that are done together. Widened ones are as many floats again as the
 // matrix has halves, so it is few of them.
-int64_t block_rows(tt_width width) { return width == TT_A_F32 ? MC : 2 * MR; }
+int64_t block_rows(tt_width width) { return width == TT_WIDTH_F32 ? MC : 2 * MR; }
 
 struct scratch {
   int64_t rows, tile, copy, bytes;
@@ -238,7 +240,7 @@ scratch part_scratch(int64_t m, int64_t n, int64_t k, const matrix &a) {
   s.rows = 0;
   s.tile = s.rows + round64(MC * sizeof(float *));
   s.copy = s.tile + round64(block_tile(most, 1, k, ceil_div(n, NR)) * sizeof(float));
-  s.bytes = s.copy + (a.plain() ? 0 : round64(most * copied_ld(k) * sizeof(float)));
+  s.bytes = s.copy + (plain(a) ? 0 : round64(most * copied_ld(k) * sizeof(float)));
   return s;
 }
 
@@ -277,9 +279,9 @@ void part(int64_t m, int64_t n, int64_t k, const matrix &a, const float *b, tt_e
     const matrix here = a.from(row * a.stride_row);
     const float *from = (const float *)here.at;
     int64_t ld = a.stride_row;
-    if (!a.plain()) {
+    if (!plain(a)) {
       ld = copied_ld(k);
-      copy_a(here, x.nrows, k, copy, ld);
+      copy_rows(here, x.nrows, k, copy, ld);
       from = copy;
     }
     for (int64_t i = 0; i < x.nrows; i++) rows[i] = from + i * ld;
@@ -289,6 +291,23 @@ void part(int64_t m, int64_t n, int64_t k, const matrix &a, const float *b, tt_e
 }
 
 }  // namespace
+
+void copy_rows(const matrix &a, int64_t rows, int64_t cols, float *to, int64_t ld) {
+  switch (a.width) {
+    case TT_WIDTH_F32: return copy_rows_of<float>(a, rows, cols, to, ld);
+    case TT_WIDTH_BF16: return copy_halves<bf16>(a, rows, cols, to, ld);
+    case TT_WIDTH_F16: return copy_halves<f16>(a, rows, cols, to, ld);
+  }
+}
+
+void pack_b(const matrix &b, int64_t k, int64_t n, float *packed) {
+  switch (b.width) {
+    case TT_WIDTH_F32: return tt_pack_b_f32((const float *)b.at, k, n, b.stride_row, b.stride_col, packed);
+    case TT_WIDTH_BF16: return pack_halves<bf16>(b, k, n, packed);
+    case TT_WIDTH_F16: return pack_halves<f16>(b, k, n, packed);
+  }
+}
+
 }  // namespace tt
 
 using namespace tt;
@@ -329,16 +348,16 @@ void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const void *a, int64_t stride_
   });
 }
 
-int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, tt_width width, int threads) {
+int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, tt_width a_width, int threads) {
   const int parts = bmm_parts(batch, m, n, k, threads);
-  return 64 + part_scratch(m, n, k, {nullptr, 0, a_k, width}).bytes * parts + packed_bytes(k, n) * (batch == 1 ? 1 : parts);
+  return 64 + part_scratch(m, n, k, {nullptr, 0, a_k, a_width}).bytes * parts + packed_bytes(k, n) * (batch == 1 ? 1 : parts);
 }
 
 void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_batch, int64_t a_row, int64_t a_k,
-                tt_width width, const float *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_epilogue epilogue, void *ctx,
-                void *workspace, int threads) {
+                tt_width a_width, const void *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_width b_width, tt_epilogue epilogue,
+                void *ctx, void *workspace, int threads) {
   if (batch <= 0 || m <= 0 || n <= 0) return;
-  const matrix rows{a, a_row, a_k, width};
+  const matrix rows{a, a_row, a_k, a_width}, right{b, b_k, b_n, b_width};
   const int64_t tiles = ceil_div(m, MR), panels = ceil_div(n, NR);
   const scratch s = part_scratch(m, n, k, rows);
   const int parts = bmm_parts(batch, m, n, k, threads);
@@ -350,9 +369,9 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const void *a, i
     const int nt = worth(double(n) * k, threads);
     share(nt, [&](int i) {
       const int64_t p0 = panels * i / nt, p1 = panels * (i + 1) / nt;
-      tt_pack_b_f32(b + p0 * NR * b_n, k, min64(n, p1 * NR) - p0 * NR, b_k, b_n, packed + p0 * NR * k);
+      pack_b(right.from(p0 * NR * b_n), k, min64(n, p1 * NR) - p0 * NR, packed + p0 * NR * k);
     });
-    tt_gemm_f32(m, n, k, a, a_row, a_k, width, packed, epilogue, ctx, workspace, threads);
+    tt_gemm_f32(m, n, k, a, a_row, a_k, a_width, packed, epilogue, ctx, workspace, threads);
     return;
   }
   // Threads take equal shares of the register tiles of all products, and pack
@@ -360,14 +379,14 @@ void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const void *a, i
   const int64_t total = batch * tiles;
   share(parts, [&](int i) {
     float *mine = packed + i * packed_size;
-    const float *have = nullptr;
+    const void *have = nullptr;
     const int64_t end = total * (i + 1) / parts;
     for (int64_t at = total * i / parts, next; at < end; at = next) {
       const int64_t z = at / tiles;
       next = min64((z + 1) * tiles, end);
-      const float *from = b + z * b_batch;
-      if (from != have) tt_pack_b_f32(from, k, n, b_k, b_n, mine);
-      have = from;
+      const matrix from = right.from(z * b_batch);
+      if (from.at != have) pack_b(from, k, n, mine);
+      have = from.at;
       part(m, n, k, rows.from(z * a_batch), mine, epilogue, ctx, z, mem + i * s.bytes, s, at - z * tiles, next - z * tiles, 0, panels);
     }
   });

@@ -94,6 +94,23 @@ inline int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t round64(int64_t bytes) { return (bytes + 63) & ~int64_t(63); }
 inline char *align64(void *p) { return (char *)(((uintptr_t)p + 63) & ~uintptr_t(63)); }
 
+// A matrix as a caller has it; strides count elements.
+struct matrix {
+  const void *at;
+  int64_t stride_row, stride_col;
+  tt_width width;
+  matrix from(int64_t elements) const {
+    matrix r = *this;
+    r.at = (const char *)at + elements * (width == TT_WIDTH_F32 ? 4 : 2);
+    return r;
+  }
+};
+
+// Copies rows x cols elements into contiguous rows of floats, `ld` apart.
+TT_HIDDEN void copy_rows(const matrix &a, int64_t rows, int64_t cols, float *to, int64_t ld);
+// tt_pack_b_f32 for elements of any width.
+TT_HIDDEN void pack_b(const matrix &b, int64_t k, int64_t n, float *packed);
+
 // Transposes a 4 x 4 block of floats; the strides are between rows.
 TT_INLINE void transpose4(const float *from, int64_t stride, float *to, int64_t to_stride) {
   typedef vec<float, 4>::V F;

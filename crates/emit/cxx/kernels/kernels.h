@@ -50,8 +50,9 @@ TT_API void tt_pack_b_f32(const float *b, int64_t k, int64_t n, int64_t stride_k
 // ---------------------------------------------------------------------------
 // C[m][n] = A[m][k] B[k][n]
 
-// The elements of A: those of half the width are widened, which is exact.
-enum tt_width { TT_A_F32, TT_A_BF16, TT_A_F16 };
+// The elements of an operand: those of half the width are widened as they are
+// copied, which is exact.
+enum tt_width { TT_WIDTH_F32, TT_WIDTH_BF16, TT_WIDTH_F16 };
 
 // A[i][l] = a[i * stride_row + l * stride_k]; f32 and stride_k = 1 is the fast
 // case, anything else is copied row block by row block. The epilogue's batch is 0.
@@ -61,10 +62,10 @@ TT_API void tt_gemm_f32(int64_t m, int64_t n, int64_t k, const void *a, int64_t 
 
 // The same for `batch` pairs of matrices, where B is not packed: B is a value of
 // the program, not a constant. A stride of 0 repeats a matrix for every batch.
-TT_API int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, tt_width width, int threads);
+TT_API int64_t tt_bmm_workspace(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t a_k, tt_width a_width, int threads);
 TT_API void tt_bmm_f32(int64_t batch, int64_t m, int64_t n, int64_t k, const void *a, int64_t a_batch, int64_t a_row, int64_t a_k,
-                       tt_width width, const float *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_epilogue epilogue, void *ctx,
-                       void *workspace, int threads);
+                       tt_width a_width, const void *b, int64_t b_batch, int64_t b_k, int64_t b_n, tt_width b_width,
+                       tt_epilogue epilogue, void *ctx, void *workspace, int threads);
 
 // ---------------------------------------------------------------------------
 // Convolution
@@ -108,22 +109,24 @@ TT_API void tt_conv2d_f32(const tt_conv2d *conv, const float *input, const float
 // head h / (heads / kv_heads) of k and v. Of `mask` and `bool_mask` at most one
 // is not null; both are indexed [b][h][row of q][row of k] with the strides in
 // mask_stride, 0 where the mask is broadcast. A true bool lets the pair attend.
-// With `causal`, row i of q attends to the rows j <= i of k.
+// With `causal`, row i of q attends to the rows j <= i of k. q, k, v, mask and out
+// have elements of one width; what is computed between them is f32.
 struct tt_attention {
   int64_t batch, heads, kv_heads;
   int64_t lq, lk;    // rows of q, rows of k and v
   int64_t d, dv;     // features of q and k, features of v
   float scale;
   int causal;
-  const float *q, *k, *v;
-  float *out;
+  tt_width width;
+  const void *q, *k, *v;
+  void *out;
   int64_t q_stride[4], k_stride[4], v_stride[4], out_stride[4];
-  const float *mask;
+  const void *mask;
   const uint8_t *bool_mask;
   int64_t mask_stride[4];
 };
 
 TT_API int64_t tt_attention_workspace(const tt_attention *p, int threads);
-TT_API void tt_attention_f32(const tt_attention *p, void *workspace, int threads);
+TT_API void tt_attention_run(const tt_attention *p, void *workspace, int threads);
 
 #endif

@@ -22,7 +22,7 @@ impl<'a> Printer<'a, '_> {
             self.code.line(format!("tt_check_guard({arena} + ({offset}), {size}, {message});"));
         } else if let Some(it) = Forget::of(view) {
             let ty = self.tensor(it.x());
-            let bytes = self.size(&(ty.span() * Expr::int(ty.dtype.size() as i64)));
+            let bytes = self.size(&(ty.span(&self.main.facts) * Expr::int(ty.dtype.size() as i64)));
             let pointer = self.pointers[it.x().index()].clone();
             self.code.line(format!("tt_forget({pointer}, {bytes});"));
         } else {

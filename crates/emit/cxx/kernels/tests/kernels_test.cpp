@@ -59,11 +59,12 @@ struct space {
   }
 };
 
-static void compare(const char *what, const std::vector<float> &got, const std::vector<double> &want, double terms) {
+static void compare(const char *what, const std::vector<float> &got, const std::vector<double> &want, double terms,
+                    double rounding = 0) {
   cases++;
   for (size_t i = 0; i < want.size(); i++) {
     double e = fabs(got[i] - want[i]);
-    if (!(e <= 1e-6 * (terms + 4)) && !(isnan(got[i]) && isnan(want[i]))) {
+    if (!(e <= 1e-6 * (terms + 4) + rounding * fabs(want[i])) && !(isnan(got[i]) && isnan(want[i]))) {
       printf("FAILED %s: [%zu] %g, not %g\n", what, i, got[i], want[i]);
       failures++;
       return;
@@ -84,18 +85,28 @@ static void finish(const char *what, sink &s, const space &w, const std::vector<
   compare(what, s.out, want, terms);
 }
 
-// The elements of A as bytes of that width; `a` is what is left of them.
+// The elements as bytes of that width; `a` is what is left of them.
 static std::vector<char> narrowed(std::vector<float> &a, tt_width width) {
-  std::vector<char> bytes(a.size() * (width == TT_A_F32 ? 4 : 2));
+  std::vector<char> bytes(a.size() * (width == TT_WIDTH_F32 ? 4 : 2));
   for (size_t i = 0; i < a.size(); i++) {
-    if (width == TT_A_F32) memcpy(&bytes[i * 4], &a[i], 4);
-    if (width == TT_A_BF16) tt::store_one((tt::bf16 *)&bytes[i * 2], a[i]), a[i] = tt::load_one((tt::bf16 *)&bytes[i * 2]);
-    if (width == TT_A_F16) tt::store_one((tt::f16 *)&bytes[i * 2], a[i]), a[i] = tt::load_one((tt::f16 *)&bytes[i * 2]);
+    if (width == TT_WIDTH_F32) memcpy(&bytes[i * 4], &a[i], 4);
+    if (width == TT_WIDTH_BF16) tt::store_one((tt::bf16 *)&bytes[i * 2], a[i]), a[i] = tt::load_one((tt::bf16 *)&bytes[i * 2]);
+    if (width == TT_WIDTH_F16) tt::store_one((tt::f16 *)&bytes[i * 2], a[i]), a[i] = tt::load_one((tt::f16 *)&bytes[i * 2]);
   }
   return bytes;
 }
 
-static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t, tt_width width = TT_A_F32) {
+static std::vector<float> widened(const std::vector<char> &bytes, tt_width width) {
+  std::vector<float> r(bytes.size() / (width == TT_WIDTH_F32 ? 4 : 2));
+  for (size_t i = 0; i < r.size(); i++) {
+    if (width == TT_WIDTH_F32) memcpy(&r[i], &bytes[i * 4], 4);
+    if (width == TT_WIDTH_BF16) r[i] = tt::load_one((tt::bf16 *)&bytes[i * 2]);
+    if (width == TT_WIDTH_F16) r[i] = tt::load_one((tt::f16 *)&bytes[i * 2]);
+  }
+  return r;
+}
+
+static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t, tt_width width = TT_WIDTH_F32) {
   char what[128];
   snprintf(what, sizeof what, "gemm %ldx%ldx%ld%s%s width %d", (long)m, (long)n, (long)k, a_t ? " At" : "", b_t ? " Bt" : "", int(width));
   auto a = random_floats(m * k), b = random_floats(k * n);
@@ -124,11 +135,12 @@ static void gemm(int64_t m, int64_t n, int64_t k, bool a_t, bool b_t, tt_width w
   }
 }
 
-static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool broadcast, tt_width width = TT_A_F32) {
+static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool broadcast, tt_width width = TT_WIDTH_F32,
+                tt_width b_width = TT_WIDTH_F32) {
   char what[128];
-  snprintf(what, sizeof what, "bmm %ldx%ldx%ldx%ld%s%s", (long)batch, (long)m, (long)n, (long)k, b_t ? " Bt" : "", broadcast ? " bc" : "");
+  snprintf(what, sizeof what, "bmm %ldx%ldx%ldx%ld%s%s widths %d %d", (long)batch, (long)m, (long)n, (long)k, b_t ? " Bt" : "", broadcast ? " bc" : "", int(width), int(b_width));
   auto a = random_floats(batch * m * k), b = random_floats(batch * k * n);
-  const auto bytes = narrowed(a, width);
+  const auto bytes = narrowed(a, width), b_bytes = narrowed(b, b_width);
   int64_t bb = broadcast ? 0 : k * n, bk = b_t ? 1 : n, bn = b_t ? k : 1;
   std::vector<double> want(batch * m * n);
   for (int64_t z = 0; z < batch; z++)
@@ -141,7 +153,7 @@ static void bmm(int64_t batch, int64_t m, int64_t n, int64_t k, bool b_t, bool b
   for (int threads : {1, 2, 5}) {
     sink s(batch, m, n);
     space w(tt_bmm_workspace(batch, m, n, k, 1, width, threads));
-    tt_bmm_f32(batch, m, n, k, bytes.data(), m * k, k, 1, width, b.data(), bb, bk, bn, collect, &s, w.get(), threads);
+    tt_bmm_f32(batch, m, n, k, bytes.data(), m * k, k, 1, width, b_bytes.data(), bb, bk, bn, b_width, collect, &s, w.get(), threads);
     finish(what, s, w, want, k);
   }
 }
@@ -199,10 +211,11 @@ static void conv(const conv_case &q, bool nchw) {
 }
 
 // kind: 0 no mask, 1 float, 2 bool, 3 causal, 4 float broadcast over rows of q
-static void attention(int64_t b, int64_t h, int64_t hk, int64_t lq, int64_t lk, int64_t d, int64_t dv, int kind, bool blhd) {
-  char what[128];
-  snprintf(what, sizeof what, "attention b%ld h%ld/%ld q%ld k%ld d%ld dv%ld mask%d%s", (long)b, (long)h, (long)hk, (long)lq, (long)lk, (long)d,
-           (long)dv, kind, blhd ? " blhd" : "");
+static void attention(int64_t b, int64_t h, int64_t hk, int64_t lq, int64_t lk, int64_t d, int64_t dv, int kind, bool blhd,
+                      tt_width width = TT_WIDTH_F32) {
+  char what[160];
+  snprintf(what, sizeof what, "attention b%ld h%ld/%ld q%ld k%ld d%ld dv%ld mask%d%s width %d", (long)b, (long)h, (long)hk, (long)lq, (long)lk, (long)d,
+           (long)dv, kind, blhd ? " blhd" : "", int(width));
   auto q = random_floats(b * h * lq * d + 1), k = random_floats(b * hk * lk * d + 1), v = random_floats(b * hk * lk * dv + 1);
   for (auto &x : q) x *= 4;
   auto mask = random_floats(b * lq * lk + 1);
@@ -212,12 +225,15 @@ static void attention(int64_t b, int64_t h, int64_t hk, int64_t lq, int64_t lk, 
     if (mask[i] < -0.8f) mask[i] = -INFINITY;
   if (b > 0 && lq > 1)  // a row that attends to nothing
     for (int64_t j = 0; j < lk; j++) mask[lk + j] = -INFINITY, on[lk + j] = 0;
-  std::vector<float> out(b * h * lq * dv, NAN), first;
+  const auto q_bytes = narrowed(q, width), k_bytes = narrowed(k, width), v_bytes = narrowed(v, width), mask_bytes = narrowed(mask, width);
+  std::vector<float> nothing(b * h * lq * dv, NAN);
+  std::vector<char> out = narrowed(nothing, width), first;
   tt_attention p;
   memset(&p, 0, sizeof p);
   p.batch = b, p.heads = h, p.kv_heads = hk, p.lq = lq, p.lk = lk, p.d = d, p.dv = dv;
   p.scale = 0.3f, p.causal = kind == 3;
-  p.q = q.data(), p.k = k.data(), p.v = v.data(), p.out = out.data();
+  p.width = width;
+  p.q = q_bytes.data(), p.k = k_bytes.data(), p.v = v_bytes.data(), p.out = out.data();
   auto strides = [&](int64_t *s, int64_t heads, int64_t l, int64_t n) {
     s[0] = heads * l * n, s[3] = 1;
     if (blhd)
@@ -226,10 +242,10 @@ static void attention(int64_t b, int64_t h, int64_t hk, int64_t lq, int64_t lk, 
       s[1] = l * n, s[2] = n;
   };
   strides(p.q_stride, h, lq, d), strides(p.k_stride, hk, lk, d), strides(p.v_stride, hk, lk, dv), strides(p.out_stride, h, lq, dv);
-  if (kind == 1 || kind == 4) p.mask = mask.data();
+  if (kind == 1 || kind == 4) p.mask = mask_bytes.data();
   if (kind == 2) p.bool_mask = on.data();
   p.mask_stride[0] = lq * lk, p.mask_stride[2] = kind == 4 ? 0 : lk, p.mask_stride[3] = 1;
-  std::vector<double> want(out.size());
+  std::vector<double> want(nothing.size());
   for (int64_t z = 0; z < b; z++)
     for (int64_t y = 0; y < h; y++)
       for (int64_t i = 0; i < lq; i++) {
@@ -256,13 +272,13 @@ static void attention(int64_t b, int64_t h, int64_t hk, int64_t lq, int64_t lk, 
         }
       }
   for (int threads : {1, 2, 5}) {
-    for (auto &x : out) x = NAN;
+    memset(out.data(), 0xff, out.size());  // NaN of any width
     space w(tt_attention_workspace(&p, threads));
-    tt_attention_f32(&p, w.get(), threads);
-    compare(what, out, want, double(d));
+    tt_attention_run(&p, w.get(), threads);
+    compare(what, widened(out, width), want, double(d), width == TT_WIDTH_F32 ? 0 : width == TT_WIDTH_BF16 ? 1.0 / 256 : 1.0 / 2048);
     if (!w.intact()) printf("FAILED %s: wrote past the workspace\n", what), failures++;
     if (threads == 1) first = out;
-    if (!first.empty() && memcmp(first.data(), out.data(), first.size() * 4)) printf("FAILED %s: depends on threads\n", what), failures++;
+    if (!first.empty() && memcmp(first.data(), out.data(), first.size())) printf("FAILED %s: depends on threads\n", what), failures++;
   }
 }
 
@@ -277,6 +293,14 @@ int main() {
       attention(1, 2, 2, 7, 1, 8, 8, kind, blhd);
       attention(1, 2, 2, 3, 0, 8, 8, kind, blhd);
     }
+  for (tt_width width : {TT_WIDTH_BF16, TT_WIDTH_F16})
+    for (int kind = 0; kind < 5; kind++)
+      for (bool blhd : {false, true}) {
+        attention(2, 4, 2, 50, 300, 20, 33, kind, blhd, width);
+        attention(1, 2, 2, 64, 64, 32, 32, kind, blhd, width);
+        attention(2, 4, 1, 1, 270, 37, 80, kind, blhd, width);
+        attention(1, 2, 2, 3, 0, 8, 8, kind, blhd, width);
+      }
   attention(0, 2, 2, 3, 4, 8, 8, 0, false);
   attention(2, 2, 2, 0, 4, 8, 8, 0, false);
   const conv_case convs[] = {
@@ -302,10 +326,11 @@ int main() {
   for (int64_t m : {1, 2, 4, 30, 61})
     for (int64_t k : {1024, 1025, 2500}) gemm(m, 600, k, false, true);
   for (int64_t m : {1, 5, 50}) gemm(m, 40, 33, true, true), gemm(m, 40, 33, true, false);
-  for (tt_width width : {TT_A_BF16, TT_A_F16}) {
+  for (tt_width width : {TT_WIDTH_BF16, TT_WIDTH_F16}) {
     for (int64_t m : {1, 6, 7, 12, 13, 50})
       for (int64_t k : {0, 1, 15, 16, 37, 1500}) gemm(m, 40, k, false, true, width), gemm(m, 40, k, true, false, width);
-    bmm(1, 13, 37, 21, true, false, width), bmm(5, 13, 37, 21, false, true, width);
+    for (tt_width b_width : {TT_WIDTH_F32, width}) bmm(1, 13, 37, 21, true, false, width, b_width), bmm(5, 13, 37, 21, false, true, width, b_width);
+    bmm(3, 20, 37, 35, true, false, TT_WIDTH_F32, width), bmm(2, 9, 64, 16, false, false, TT_WIDTH_F32, width);
   }
   gemm(197, 576, 192, false, true);
   gemm(512, 512, 512, true, false);

@@ -105,7 +105,12 @@ pub(crate) fn attention(cx: &EvalCx<'_>) -> Evaluated {
         }
         out.iter_mut().zip(&sums).for_each(|(to, sum)| *to = (*sum as f32).to_le_bytes());
     }
-    Ok(vec![HostValue::Tensor(HostTensor { dtype: DType::F32, shape, bytes: res.into() })])
+    let res = HostTensor { dtype: DType::F32, shape, bytes: res.into() };
+    let res = match tensors[0].dtype {
+        DType::F32 => res,
+        dtype => HostTensor::from_elems(dtype, res.shape.clone(), res.elems()),
+    };
+    Ok(vec![HostValue::Tensor(res)])
 }
 
 /// In place; all zeros where nothing may be attended to, as eager's attention has it.
