@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "../kernels.h"
@@ -272,7 +273,7 @@ static void attention(int64_t b, int64_t h, int64_t hk, int64_t lq, int64_t lk, 
         }
       }
   for (int threads : {1, 2, 5}) {
-    memset(out.data(), 0xff, out.size());  // NaN of any width
+    std::fill(out.begin(), out.end(), char(0xff));  // NaN of any width
     space w(tt_attention_workspace(&p, threads));
     tt_attention_run(&p, w.get(), threads);
     compare(what, widened(out, width), want, double(d), width == TT_WIDTH_F32 ? 0 : width == TT_WIDTH_BF16 ? 1.0 / 256 : 1.0 / 2048);
