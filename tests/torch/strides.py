@@ -24,6 +24,12 @@ class Reads(torch.nn.Module):
         return x.t(), x, x.reshape(5, 4), x + 1, x.t().expand(5, 4)
 
 
+class Parts(torch.nn.Module):
+    def forward(self, x):
+        a, b = x.split([2, 3], 1)
+        return x[1:], b, x[-1], x[:, 1::2].t(), x.diagonal(1), x.unbind(1)[2], x[2:, 1:].reshape(-1, 2, 2)
+
+
 class Writes(torch.nn.Module):
     def forward(self, x):
         x.add_(1)
@@ -42,7 +48,7 @@ def lying():
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
     loaded = {}
-    for name, model in (("reads", Reads()), ("writes", Writes())):
+    for name, model in (("reads", Reads()), ("writes", Writes()), ("parts", Parts())):
         torch.export.save(torch.export.export(model, (torch.randn(4, 5),)), folder / f"{name}.pt2")
         package = folder / f"{name}.package.pt2"
         subprocess.run([sys.argv[1], "compile", "--quiet", str(folder / f"{name}.pt2"), "-o", str(package)], check=True)
@@ -53,6 +59,12 @@ with tempfile.TemporaryDirectory() as folder:
         as_exported = x.is_contiguous()
         if (found[0].data_ptr() == x.data_ptr()) != as_exported or found[1].data_ptr() != x.data_ptr():
             bad.append(f"{what}: shares the wrong memory")
+        found, wanted = loaded["parts"](x), Parts()(x)
+        for i, (a, b) in enumerate(zip(found, wanted)):
+            if not torch.equal(a, b):
+                bad.append(f"{what}: part {i} differs")
+            if as_exported and (a.data_ptr(), a.stride()) != (b.data_ptr(), b.stride()) and b.data_ptr() in range(x.data_ptr(), x.data_ptr() + x.nbytes):
+                bad.append(f"{what}: part {i} lies elsewhere")
         mine = x.clone(memory_format=torch.preserve_format) if what != "repeated" else x.contiguous()
         wanted = Writes()(mine.clone())
         if mine.is_contiguous():

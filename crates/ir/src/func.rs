@@ -1,6 +1,6 @@
 //! Functions: a body with the names and roles of its parameters and results.
 
-use sym::Facts;
+use sym::{Expr, Facts};
 
 use crate::{Body, Type};
 
@@ -76,10 +76,11 @@ pub enum OutputKind {
     User,
     /// The new value of the parameter of that index, written back where it lives.
     Mutates(usize),
-    /// Handed to the caller as the very memory of the parameter of that index.
-    AliasesParam(usize),
-    /// Handed to the caller as the very memory of the result of that index.
-    AliasesOutput(usize),
+    /// Handed to the caller as the very memory of the parameter of that index, from so many
+    /// elements behind its first on.
+    AliasesParam(usize, Expr),
+    /// The same of the result of that index.
+    AliasesOutput(usize, Expr),
     /// Given to the op that calls the function, which is a body of control flow.
     Result,
 }

@@ -1,7 +1,7 @@
 //! The one parser: reads what the printer prints, for the ops it is given.
 
 use diag::{Diag, codes, suggest};
-use sym::Facts;
+use sym::{Expr, Facts};
 
 use crate::{
     Arg, Attr, Builder, DType, Function, Number, OpRef, Output, OutputKind, Param, ParamKind,
@@ -108,11 +108,24 @@ impl<'a> Parser<'_, 'a, '_> {
             cursor.expect(")")?;
             Ok(res)
         };
+        let alias = |cursor: &mut Cursor<'_>| -> Result<(usize, Expr)> {
+            cursor.expect("(")?;
+            let index = cursor.number()?;
+            let offset = if cursor.eat(",") { cursor.expr(&[')'])? } else { Expr::int(0) };
+            cursor.expect(")")?;
+            Ok((index, offset))
+        };
         let kind = match word {
             "user" => OutputKind::User,
             "mutates" => OutputKind::Mutates(index(self.cursor)?),
-            "aliases_param" => OutputKind::AliasesParam(index(self.cursor)?),
-            "aliases_output" => OutputKind::AliasesOutput(index(self.cursor)?),
+            "aliases_param" => {
+                let (index, offset) = alias(self.cursor)?;
+                OutputKind::AliasesParam(index, offset)
+            }
+            "aliases_output" => {
+                let (index, offset) = alias(self.cursor)?;
+                OutputKind::AliasesOutput(index, offset)
+            }
             "result" => OutputKind::Result,
             it => {
                 return Err(self.cursor.error(from, format!("no kind of output is called `{it}`")));

@@ -13,6 +13,8 @@
 
 use std::fmt::{self, Write};
 
+use sym::Expr;
+
 use crate::{Arg, Attr, Body, Function, Op, OutputKind, Region, ValueId, attr::write_str};
 
 /// Prints functions, one after the other.
@@ -53,14 +55,21 @@ fn write_function(f: &mut String, function: &Function) -> fmt::Result {
         match &output.kind {
             OutputKind::User => f.write_str("user ")?,
             OutputKind::Mutates(it) => write!(f, "mutates({it}) ")?,
-            OutputKind::AliasesParam(it) => write!(f, "aliases_param({it}) ")?,
-            OutputKind::AliasesOutput(it) => write!(f, "aliases_output({it}) ")?,
+            OutputKind::AliasesParam(it, offset) => write_alias(f, "param", *it, offset)?,
+            OutputKind::AliasesOutput(it, offset) => write_alias(f, "output", *it, offset)?,
             OutputKind::Result => f.write_str("result ")?,
         }
         write_str(f, &output.name)?;
         writeln!(f, " {value} : {}", output.ty)?;
     }
     f.write_str("}\n")
+}
+
+fn write_alias(f: &mut String, of: &str, index: usize, offset: &Expr) -> fmt::Result {
+    match offset.as_int() {
+        Some(0) => write!(f, "aliases_{of}({index}) "),
+        _ => write!(f, "aliases_{of}({index}, {offset}) "),
+    }
 }
 
 fn indent(f: &mut String, depth: usize) {

@@ -48,10 +48,10 @@ impl<'a> Verifier<'a> {
         }
         self.region(&body.root, "the function");
         for (i, output) in outputs.iter().enumerate() {
-            let (index, limit) = match output.kind {
+            let (index, limit) = match &output.kind {
                 OutputKind::User | OutputKind::Result => continue,
-                OutputKind::Mutates(it) | OutputKind::AliasesParam(it) => (it, params.len()),
-                OutputKind::AliasesOutput(it) => (it, i),
+                OutputKind::Mutates(it) | OutputKind::AliasesParam(it, _) => (*it, params.len()),
+                OutputKind::AliasesOutput(it, _) => (*it, i),
             };
             if limit <= index {
                 self.body_error(format!("output {i} refers to {index}, which does not exist"));

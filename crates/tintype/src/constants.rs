@@ -215,8 +215,8 @@ fn is_written(functional: &Function, name: &str) -> bool {
         OutputKind::Mutates(i) => functional.params.get(i).is_some_and(|it| it.name == name),
         OutputKind::User
         | OutputKind::Result
-        | OutputKind::AliasesParam(_)
-        | OutputKind::AliasesOutput(_) => false,
+        | OutputKind::AliasesParam(..)
+        | OutputKind::AliasesOutput(..) => false,
     })
 }
 

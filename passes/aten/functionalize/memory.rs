@@ -4,8 +4,6 @@ use std::rc::Rc;
 
 use ir::{Op, Type, ValueId};
 
-use super::views;
-
 /// A way to see a memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct NodeId(usize);
@@ -127,15 +125,8 @@ impl Memory {
         self.storages[self.nodes[node.0].storage].param
     }
 
-    /// Who owns the memory, and whether the node begins where the memory begins.
-    pub(super) fn base(&self, node: NodeId) -> (NodeId, bool) {
-        let base = self.storages[self.nodes[node.0].storage].base;
-        let mut from_start = true;
-        let mut at = &self.nodes[node.0];
-        while let Some(step) = &at.step {
-            from_start &= views::keeps_start(&step.op);
-            at = &self.nodes[step.parent.0];
-        }
-        (base, from_start)
+    /// Who owns the memory.
+    pub(super) fn base(&self, node: NodeId) -> NodeId {
+        self.storages[self.nodes[node.0].storage].base
     }
 }

@@ -15,8 +15,9 @@ mod views;
 use std::rc::Rc;
 
 use diag::Diag;
-use ir::{Function, Op, Output, OutputKind, ParamKind, Rewriter, ValueId, compact_keeping};
+use ir::{Function, Op, Output, OutputKind, ParamKind, Rewriter, ValueId, View, compact_keeping};
 use pass::{PassCx, PassDef, Unit};
+use sym::Expr;
 
 use crate::Kinds;
 use memory::{Memory, NodeId, Step};
@@ -172,7 +173,7 @@ impl<'a> Functionalize<'a> {
         let said = |i: usize| old.outputs.iter().any(|it| it.kind == OutputKind::Mutates(i));
         for (i, param) in old.body.root.params.iter().enumerate() {
             // An op that changes how a parameter is seen leaves its memory's owner alone.
-            let base = self.memory.base(self.memory.node(*param)).0;
+            let base = self.memory.base(self.memory.node(*param));
             if self.memory.is_written(base) && !said(i) {
                 let name = old.params[i].name.clone();
                 let ty = old.body.ty(*param).clone();
@@ -184,7 +185,9 @@ impl<'a> Functionalize<'a> {
         for (i, (output, value)) in old.outputs.iter().zip(&old.body.root.yields).enumerate() {
             let kind = match &output.kind {
                 OutputKind::User => self.alias(*value, i, added),
-                OutputKind::AliasesOutput(it) => OutputKind::AliasesOutput(it + added),
+                OutputKind::AliasesOutput(it, offset) => {
+                    OutputKind::AliasesOutput(it + added, offset.clone())
+                }
                 it => it.clone(),
             };
             outputs.push(Output { kind, ..output.clone() });
@@ -197,14 +200,32 @@ impl<'a> Functionalize<'a> {
         Ok(Function { name, facts, params, outputs, body })
     }
 
+    /// How many elements behind the first of its memory a node begins, where that can be said.
+    fn offset(&self, node: NodeId) -> Option<Expr> {
+        let old = self.rw.old;
+        let mut sum = Expr::int(0);
+        let mut at = node;
+        while let Some(step) = self.memory.step(at) {
+            let view = View::of(&old.body, &old.facts, &step.op);
+            let own = views::offset(view, step.index)?;
+            // Elements are counted in those of the memory.
+            let base = self.memory.ty(self.memory.base(node)).dtype();
+            if own != Expr::int(0) && self.memory.ty(step.parent).dtype() != base {
+                return None;
+            }
+            sum = sum + own;
+            at = step.parent;
+        }
+        Some(sym::simplify(&sum, &old.facts))
+    }
+
     /// Whether the result of that index is the memory of a parameter or of an earlier result.
     fn alias(&self, value: ValueId, index: usize, added: usize) -> OutputKind {
         let old = self.rw.old;
         let node = self.memory.node(value);
-        let (base, from_start) = self.memory.base(node);
-        if !from_start || old.body.ty(value).as_tensor().is_none() {
-            return OutputKind::User;
-        }
+        let base = self.memory.base(node);
+        let offset = self.offset(node).filter(|_| old.body.ty(value).as_tensor().is_some());
+        let Some(offset) = offset else { return OutputKind::User };
         // A view has its base's dtype; what reads the bytes as another is handed over as a copy.
         let dtype = |ty: &ir::Type| ty.as_tensor().map(|it| it.dtype);
         if dtype(old.body.ty(value)) != dtype(self.memory.ty(base)) {
@@ -214,17 +235,19 @@ impl<'a> Functionalize<'a> {
         let is_given = |it: &usize| old.params[*it].kind == ParamKind::User;
         let param = self.memory.param(node);
         if let Some(param) = param.filter(|it| is_given(it) || self.memory.is_written(base)) {
-            return OutputKind::AliasesParam(param);
+            return OutputKind::AliasesParam(param, offset);
         }
         let numel = |ty: &ir::Type| ty.as_tensor().map(ir::TensorType::numel);
         let whole = numel(self.memory.ty(base));
         let earlier = old.body.root.yields.iter().zip(&old.outputs).take(index).position(|it| {
+            let node = self.memory.node(*it.0);
             it.1.kind == OutputKind::User
-                && self.memory.base(self.memory.node(*it.0)) == (base, true)
+                && self.memory.base(node) == base
+                && self.offset(node) == Some(Expr::int(0))
                 && numel(old.body.ty(*it.0)) == whole
         });
         match earlier {
-            Some(it) => OutputKind::AliasesOutput(it + added),
+            Some(it) => OutputKind::AliasesOutput(it + added, offset),
             None => OutputKind::User,
         }
     }

@@ -75,8 +75,55 @@ pub(super) fn is_identity(view: View<'_>) -> bool {
     }
 }
 
+/// How many elements of its operand's behind its operand's first a view begins, where that can be
+/// said: it is result `index` of an op that has perhaps several.
+pub(super) fn offset(view: View<'_>, index: usize) -> Option<Expr> {
+    if keeps_start(view.op) {
+        return Some(Expr::int(0));
+    }
+    let x = view.ty(view.op.operands().next()?).as_tensor()?;
+    let strides = x.strides.as_ref()?;
+    let dim = |name: &'static str| tensor::normalize_dim(view.attr(name), x.rank());
+    // A start as the operator reads it: from the end where it is negative, and within the size.
+    let from = |start: Expr, size: &Expr| {
+        let at = match start.as_int() {
+            Some(it) if it < 0 => start + size.clone(),
+            _ => start,
+        };
+        let within = sym::less_equal(&Expr::int(0), &at, view.facts) == Answer::Proven
+            && sym::less_equal(&at, size, view.facts) == Answer::Proven;
+        within.then_some(at)
+    };
+    let (at, stride) = match name(view.op) {
+        "slice.Tensor" | "narrow" | "select.int" => {
+            let what = if name(view.op) == "select.int" { "index" } else { "start" };
+            let dim = dim("dim")?;
+            let start: Option<Expr> = view.attr(what);
+            (from(start.unwrap_or_else(|| Expr::int(0)), &x.shape[dim])?, &strides[dim])
+        }
+        "unbind.int" => (Expr::int(index as i64), &strides[dim("dim")?]),
+        "split.Tensor"
+        | "split.sizes"
+        | "split_with_sizes"
+        | "chunk"
+        | "tensor_split.sections"
+        | "tensor_split.indices" => {
+            let dim = dim("dim")?;
+            let mut earlier = view.op.results().take(index).map(|it| view.ty(it).as_tensor());
+            let sum = earlier.try_fold(Expr::int(0), |sum, it| Some(sum + it?.shape[dim].clone()));
+            (sum?, &strides[dim])
+        }
+        "diagonal" => match view.attr::<i64>("offset") {
+            it if it < 0 => (Expr::int(it.checked_neg()?), &strides[dim("dim1")?]),
+            it => (Expr::int(it), &strides[dim("dim2")?]),
+        },
+        _ => return None,
+    };
+    Some(at * stride.clone())
+}
+
 /// Whether a view begins at its operand's first element.
-pub(super) fn keeps_start(op: &Op) -> bool {
+fn keeps_start(op: &Op) -> bool {
     let base = name(op).split('.').next().unwrap_or_default();
     matches!(
         base,

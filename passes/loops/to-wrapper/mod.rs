@@ -303,26 +303,27 @@ impl Lower<'_> {
                     }
                     self.copy(kernels, made, target)?;
                 }
-                OutputKind::AliasesParam(param) => {
+                OutputKind::AliasesParam(param, ref offset) => {
                     let x = self.get(function.body.root.params[param]);
-                    let whole = self.builder.ty(x) == &output.ty;
+                    let whole = self.builder.ty(x) == &output.ty && offset.as_int() == Some(0);
                     match whole {
                         true => wrapper::OutputInput::build(&mut self.builder, x, index)?,
                         false => {
                             // Of what the caller gave at the strides that are known here.
                             let x = self.read(function.body.root.params[param]);
-                            let (ty, offset) = (output.ty.clone(), Expr::int(0));
+                            let (ty, offset) = (output.ty.clone(), offset.clone());
                             wrapper::OutputView::build(&mut self.builder, x, index, ty, offset)?
                         }
                     };
                 }
-                OutputKind::AliasesOutput(other) => {
-                    let is_same = function.outputs[other].ty == output.ty;
+                OutputKind::AliasesOutput(other, ref offset) => {
+                    let is_same =
+                        function.outputs[other].ty == output.ty && offset.as_int() == Some(0);
                     let other = user_index(function, other) as i64;
                     match is_same {
                         true => wrapper::OutputSame::build(&mut self.builder, index, other)?,
                         false => {
-                            let (ty, offset) = (output.ty.clone(), Expr::int(0));
+                            let (ty, offset) = (output.ty.clone(), offset.clone());
                             wrapper::OutputAlias::build(
                                 &mut self.builder,
                                 index,

@@ -4,8 +4,8 @@ use ir::{DType, Function, Op, ValueId, View};
 use rustc_hash::FxHashSet;
 use sym::{Expr, Facts};
 use tensor::{
-    Cast, Contract, Expand, Flip, IndexUpdate, Permute, Reshape, Scatter, Slice, SliceUpdate, Strided,
-    contiguous_dims,
+    Cast, Contract, Expand, Flip, IndexUpdate, Permute, Reshape, Scatter, Slice, SliceUpdate,
+    Strided, contiguous_dims,
 };
 
 /// A function with the answers at hand.

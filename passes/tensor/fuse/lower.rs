@@ -112,7 +112,7 @@ impl<'a> Lower<'a> {
             }
             let aliases = matches!(
                 output.kind,
-                ir::OutputKind::AliasesParam(_) | ir::OutputKind::AliasesOutput(_)
+                ir::OutputKind::AliasesParam(..) | ir::OutputKind::AliasesOutput(..)
             );
             let is_param = self.graph.param_index(*value).is_some();
             let fits = *self.builder.ty(buffer) == output.ty;

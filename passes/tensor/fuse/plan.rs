@@ -105,6 +105,7 @@ impl Plan {
     /// Stores what several kernels would compute again at some cost.
     fn store_shared(&mut self, graph: &Graph<'_>) {
         let ops = graph.function.body.ops();
+        let mut marked: Vec<ValueId> = Vec::new();
         // From the last op to the first, the kernels whose code would contain each value.
         let mut roots: Vec<Vec<ValueId>> = vec![Vec::new(); graph.function.body.types.len()];
         for op in ops.iter().rev() {
@@ -122,9 +123,16 @@ impl Plan {
                 all.dedup();
                 if 1 < all.len() && !self.is_stored(value) && self.is_costly(graph, value) {
                     self.mark_stored(value);
+                    marked.push(value);
                 }
                 roots[value.index()] = all;
             }
+        }
+        // What a value was costly for may have memory by now: a row's values less their mean are
+        // cheap where the row is stored.
+        for value in marked.into_iter().rev() {
+            self.stored[value.index()] = false;
+            self.stored[value.index()] = self.is_costly(graph, value);
         }
     }
 

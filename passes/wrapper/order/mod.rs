@@ -69,7 +69,9 @@ struct Samples {
 
 impl Samples {
     fn of(function: &Function, graph: &Graph) -> Samples {
-        let size = |it: &ValueId| sym::simplify(&bytes(function.body.ty(*it), &function.facts), &function.facts);
+        let size = |it: &ValueId| {
+            sym::simplify(&bytes(function.body.ty(*it), &function.facts), &function.facts)
+        };
         let sizes: Vec<Expr> = graph.roots.iter().map(size).collect();
         let mut res = Samples { points: Vec::new(), problems: Vec::new() };
         for point in points(&sizes, &function.facts) {

@@ -10,6 +10,19 @@ pub(super) struct Problem {
     pub before: Vec<Vec<usize>>,
 }
 
+impl Problem {
+    /// What some node uses by itself, the most of any: no order needs less at once.
+    fn least(&self) -> i64 {
+        let of_node = |uses: &Vec<usize>| -> i64 {
+            let mut distinct = uses.clone();
+            distinct.sort_unstable();
+            distinct.dedup();
+            distinct.iter().map(|it| self.sizes[*it]).sum()
+        };
+        self.uses.iter().map(of_node).max().unwrap_or(0)
+    }
+}
+
 /// Moves that are tried for each node when an order is improved.
 const TRIES: usize = 4;
 
@@ -17,6 +30,9 @@ const TRIES: usize = 4;
 pub(super) fn candidates(problem: &Problem) -> Vec<Vec<usize>> {
     let given: Vec<usize> = (0..problem.uses.len()).collect();
     let at_first = Peak::of(problem, &given).bytes;
+    if at_first <= problem.least() {
+        return Vec::new();
+    }
     let mut res: Vec<Vec<usize>> = Vec::new();
     for order in [given.clone(), forward(problem), backward(problem)] {
         let better = improved(problem, order.clone());
@@ -127,8 +143,9 @@ fn greedy(problem: &Problem, before: &[Vec<usize>]) -> Vec<usize> {
 /// Moves single nodes across the peak, as long as that lowers it.
 fn improved(problem: &Problem, mut order: Vec<usize>) -> Vec<usize> {
     let mut best = Peak::of(problem, &order);
+    let least = problem.least();
     let mut tries = TRIES * order.len();
-    'again: loop {
+    'again: while least < best.bytes {
         let live = live(problem, &order);
         let Some(at) = live.iter().position(|it| *it == best.bytes) else { return order };
         for moved in (0..order.len()).filter_map(|from| across(problem, &order, from, at)) {
@@ -142,8 +159,9 @@ fn improved(problem: &Problem, mut order: Vec<usize>) -> Vec<usize> {
                 continue 'again;
             }
         }
-        return order;
+        break;
     }
+    order
 }
 
 /// The order with the node at `from` on the other side of the one at `at`, if that is allowed.
@@ -201,6 +219,7 @@ mod tests {
         let orders = candidates(&problem);
         assert!(orders.iter().all(|it| is_allowed(&problem, it)));
         assert_eq!(Peak::of(&problem, &orders[0]).bytes, 103);
+        assert_eq!(problem.least(), 101);
     }
 
     #[test]

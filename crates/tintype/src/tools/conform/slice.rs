@@ -99,9 +99,10 @@ impl Parts {
         let place = |old: usize| kept.iter().position(|it| *it == old);
         res.outputs = kept.iter().map(|i| function.outputs[*i].clone()).collect();
         for output in &mut res.outputs {
-            if let OutputKind::AliasesOutput(other) = output.kind {
+            if let OutputKind::AliasesOutput(other, offset) = &output.kind {
                 // Outputs of one sample are kept together.
-                output.kind = place(other).map_or(OutputKind::User, OutputKind::AliasesOutput);
+                let alias = |it| OutputKind::AliasesOutput(it, offset.clone());
+                output.kind = place(*other).map_or(OutputKind::User, alias);
             }
         }
         res.body.root.yields = kept.iter().map(|i| function.body.root.yields[*i]).collect();
