@@ -3,7 +3,7 @@
 use crate::{
     arith::{from_mono, mono_div},
     congruence::congruence,
-    expr::{Atom, Expr, Mono, Term},
+    expr::{Atom, Expr, Mono, Term, single},
     facts::Facts,
     fun::Fun,
     range::{Range, range, range_of_atom, range_of_mono},
@@ -25,6 +25,8 @@ pub enum Answer {
 const BUDGET: u32 = 24;
 /// How many relations are chained in one proof.
 const CHAIN: u32 = 5;
+/// A sum that is the largest of more expressions than this is taken as it is.
+const MAX_ALTERNATIVES: usize = 48;
 /// Sums with more terms are left to their ranges.
 const MAX_TERMS: usize = 32;
 
@@ -77,15 +79,55 @@ pub fn less_equal(a: &Expr, b: &Expr, facts: &Facts) -> Answer {
         return Answer::Refuted;
     }
     let simpler = simplify(&facts.with_solved(&difference), facts);
-    if simpler == difference {
-        Answer::Unknown
-    } else if is_nonnegative(&simpler, facts) {
-        Answer::Proven
-    } else if is_nonnegative(&(-1 - simpler), facts) {
-        Answer::Refuted
-    } else {
-        Answer::Unknown
+    if simpler != difference {
+        if is_nonnegative(&simpler, facts) {
+            return Answer::Proven;
+        }
+        if is_nonnegative(&(-1 - simpler), facts) {
+            return Answer::Refuted;
+        }
     }
+    match is_below_alternatives(a, b, facts) {
+        true => Answer::Proven,
+        false => Answer::Unknown,
+    }
+}
+
+/// Whether each expression of which `a` is the largest is below one of those of which `b` is.
+fn is_below_alternatives(a: &Expr, b: &Expr, facts: &Facts) -> bool {
+    let (Some(xs), Some(ys)) = (alternatives(a), alternatives(b)) else { return false };
+    let is_new = 1 < xs.len() || 1 < ys.len();
+    is_new && xs.iter().all(|x| ys.iter().any(|y| is_nonnegative(&(y - x), facts)))
+}
+
+/// The expressions of which a sum is the largest: `a + max(b, c)` is the larger one of `a + b` and
+/// `a + c`. None where they are too many.
+fn alternatives(expr: &Expr) -> Option<Vec<Expr>> {
+    let mut res: Vec<Expr> = Vec::new();
+    let mut work = vec![expr.clone()];
+    while let Some(it) = work.pop() {
+        let terms = it.to_terms();
+        let choice = terms.iter().filter(|it| 0 < it.coefficient).find_map(|term| {
+            let atom = single(&term.mono)?;
+            match atom {
+                Atom::Call(call) if call.fun == Fun::Max => Some((term.coefficient, atom, call)),
+                Atom::Call(_) | Atom::Sym(_) => None,
+            }
+        });
+        match choice {
+            Some((times, atom, call)) => {
+                let rest = &it - atom.to_expr().scaled(times);
+                work.extend(call.args.iter().map(|arg| &rest + arg.scaled(times)));
+            }
+            None if it.is_undefined() => return None,
+            None if res.contains(&it) => {}
+            None => res.push(it),
+        }
+        if MAX_ALTERNATIVES < work.len() + res.len() {
+            return None;
+        }
+    }
+    Some(res)
 }
 
 /// Whether `a` is a multiple of `d`, which is not zero.

@@ -37,7 +37,30 @@ pub(super) fn place(roots: &[Root], sizes: &[Expr], facts: &Facts) -> Placed {
         let offsets = plan.offsets.into_iter().map(Expr::int).collect();
         return Placed { offsets, size: Expr::int(plan.height) };
     }
-    in_order(roots, &sizes, facts).unwrap_or_else(|| one_after_another(&sizes))
+    in_order(roots, &sizes, facts)
+        .filter(|it| is_proven(roots, &sizes, it, facts))
+        .unwrap_or_else(|| one_after_another(&sizes))
+}
+
+/// Whether it is proven of a plan, as `check-memory` will have it, that what lives together is
+/// apart and all is inside. It always is so; but what nobody can prove is no plan.
+fn is_proven(roots: &[Root], sizes: &[Expr], placed: &Placed, facts: &Facts) -> bool {
+    let mut known: FxHashMap<(&Expr, &Expr), bool> = FxHashMap::default();
+    let tops: Vec<Expr> = placed
+        .offsets
+        .iter()
+        .zip(sizes)
+        .map(|(offset, size)| sym::simplify(&(offset.clone() + size.clone()), facts))
+        .collect();
+    let mut at_most = |a, b| {
+        *known.entry((a, b)).or_insert_with(|| sym::less_equal(a, b, facts) == Answer::Proven)
+    };
+    (0..roots.len()).filter(|i| roots[*i].life.is_some()).all(|i| {
+        at_most(&tops[i], &placed.size)
+            && (0..i).filter(|j| roots[*j].meets(&roots[i])).all(|j| {
+                at_most(&tops[j], &placed.offsets[i]) || at_most(&tops[i], &placed.offsets[j])
+            })
+    })
 }
 
 fn limits(items: &[Item]) -> Limits {
@@ -279,6 +302,23 @@ mod tests {
         let sizes = [size(1), size(2), size(3), Expr::int(64)];
         let placed = place(&roots(&[(0, 2), (1, 3), (2, 4), (3, 5)]), &sizes, &facts);
         assert_eq!(placed.size, size(5));
+    }
+
+    #[test]
+    fn largest_ones_on_top_of_largest_ones_are_proven_apart() {
+        let mut facts = Facts::default();
+        let any = sym::Range { lo: 2, hi: i64::MAX };
+        ["s0", "s1"].iter().for_each(|it| facts.set_range(it, any));
+        let size = |it: &str| sym::parse(it).unwrap();
+        let (rows, weights) = (size("256*s0*s1"), size("64*((s0**2*s1 + 3)//4)"));
+        // What each layer of an encoder over sequences of any length and number needs.
+        let lives = [(0, 9), (1, 4), (2, 4), (3, 5), (4, 6), (5, 8), (6, 8), (7, 9)];
+        let sizes =
+            [&rows, &rows, &rows, &weights, &weights, &weights, &rows, &rows].map(Expr::clone);
+        let roots = roots(&lives);
+        let placed = place(&roots, &sizes, &facts);
+        assert!(is_proven(&roots, &sizes, &placed, &facts));
+        assert_ne!(placed.size, one_after_another(&sizes).size);
     }
 
     #[test]

@@ -118,6 +118,11 @@ fn inequalities() {
     assert_eq!(less_equal(&size("2*(s0//2)"), &size("s0"), &Facts::new()), Answer::Proven);
     assert_eq!(less_equal(&size("s0 + 1"), &size("s0"), &Facts::new()), Answer::Refuted);
     assert_eq!(less_equal(&size("a"), &size("Max(a, b)"), &Facts::new()), Answer::Proven);
+    // The largest of sums of largest ones, on both sides.
+    let nested = size("8*s0*s1 + Max(3*s0*s1, 4*((s0**2*s1 + 3)//4) + Max(s0, 2*s1))");
+    let of_it = size("s1 + Max(11*s0*s1, s0 + 4*((s0**2*s1 + 3)//4) + 7*s0*s1)");
+    assert_eq!(less_equal(&of_it, &(nested.clone() + size("s1")), &positive), Answer::Proven);
+    assert_eq!(less_equal(&nested, &of_it, &positive), Answer::Unknown);
     assert_eq!(less_equal(&size("a"), &size("b"), &Facts::new()), Answer::Unknown);
     let index = less_equal(&size("i0*s0 + i1"), &size("s0*s1 - 1"), &facts(LOOPS));
     assert_eq!(index, Answer::Proven);
