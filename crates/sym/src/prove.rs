@@ -46,7 +46,24 @@ pub fn equal(a: &Expr, b: &Expr, facts: &Facts) -> Answer {
         return quick;
     }
     let (a, b) = (facts.with_solved(a), facts.with_solved(b));
-    is_zero(&simplify(&(simplify(&a, facts) - simplify(&b, facts)), facts), facts)
+    let difference = simplify(&a, facts) - simplify(&b, facts);
+    let simpler = is_zero(&simplify(&difference, facts), facts);
+    if simpler != Answer::Unknown {
+        return simpler;
+    }
+    // `Mod(-a, d)` and `Mod(a - 1, d)` are as far apart as `d - 1`, which quotients show.
+    let plain = without_remainders(&difference, facts);
+    if plain == difference { Answer::Unknown } else { is_zero(&plain, facts) }
+}
+
+/// The same with `n - d*(n//d)` for every `Mod(n, d)` with a positive `d`.
+fn without_remainders(expr: &Expr, facts: &Facts) -> Expr {
+    expr.map_atoms(&mut |atom| {
+        let Atom::Call(call) = atom else { return None };
+        let (n, d) = call.as_binary(Fun::Mod).filter(|it| 1 <= range(it.1, facts).lo)?;
+        let n = without_remainders(n, facts);
+        Some(&n - d * &n.floor_div(d))
+    })
 }
 
 fn is_zero(difference: &Expr, facts: &Facts) -> Answer {
@@ -87,9 +104,18 @@ pub fn less_equal(a: &Expr, b: &Expr, facts: &Facts) -> Answer {
             return Answer::Refuted;
         }
     }
-    match is_below_alternatives(a, b, facts) {
-        true => Answer::Proven,
-        false => Answer::Unknown,
+    if is_below_alternatives(a, b, facts) {
+        return Answer::Proven;
+    }
+    let plain = without_remainders(&difference, facts);
+    if plain == difference {
+        Answer::Unknown
+    } else if is_nonnegative(&plain, facts) {
+        Answer::Proven
+    } else if is_nonnegative(&(-1 - plain), facts) {
+        Answer::Refuted
+    } else {
+        Answer::Unknown
     }
 }
 

@@ -33,6 +33,7 @@ pub(crate) const LAWS: &[(&str, &str)] = &[
     ("div-split", "(q*d + r)//d = q, if 0 <= r < d"),
     ("div-by-part", "(q*g + r)//(g*h) = q//h, if 0 <= r < g and 0 < h"),
     ("div-of-multiple", "(m + r)//d = m//d, if d divides m and 0 <= r < d"),
+    ("div-of-remainder", "(m + Mod(n, k))//d = q, if m + n - k*(n//k) = q*d + r and 0 <= r < d"),
     ("div-add-mul", "(q*d + r)//d = q + r//d, if 0 < d"),
     ("mod-known", "Mod(n, d) = k, if n is known to be k modulo d"),
     ("mod-split", "Mod(q*d + r, d) = r, if 0 <= r < d"),
@@ -92,6 +93,19 @@ fn quotient(n: &Expr, d: &Expr, facts: &Facts) -> Rewritten {
     let (whole, rest) = split(n, d);
     if let Some(shift) = fits(&rest, d, facts) {
         return Some(("div-split", whole + shift));
+    }
+    // What is left to the next multiple, `n + Mod(-n, d)`, is seen by dividing what it stands for.
+    for atom in n.to_terms().iter().flat_map(|it| &it.mono) {
+        let Atom::Call(call) = &atom.atom else { continue };
+        let Some((m, k)) = call.as_binary(Fun::Mod) else { continue };
+        if !is_positive(k, facts) {
+            continue;
+        }
+        let by = m - k * &m.floor_div(k);
+        let replaced = n.map_atoms(&mut |it| (*it == atom.atom).then(|| by.clone()));
+        if let Some((whole, _)) = split_fitting(&replaced, d, facts) {
+            return Some(("div-of-remainder", whole));
+        }
     }
     for part in divisors(n, d) {
         let Some(other) = exact_quotient(d, &part) else { continue };

@@ -107,6 +107,8 @@ fn equalities() {
     assert_eq!(equal(&size("a"), &size("b"), &Facts::new()), Answer::Unknown);
     assert_eq!(equal(&size("a"), &size("b"), &facts("a <= b - 1")), Answer::Refuted);
     assert_eq!(equal(&size("a"), &size("b"), &facts("a <= b; b <= a")), Answer::Proven);
+    let padded = size("a + Mod(-a, 8)");
+    assert_eq!(equal(&padded, &size("8*((a + 7)//8)"), &Facts::new()), Answer::Proven);
     let quotient = size("a - 8*(a//8)");
     assert_eq!(equal(&quotient, &size("Mod(a, 8)"), &Facts::new()), Answer::Proven);
 }
@@ -118,6 +120,9 @@ fn inequalities() {
     assert_eq!(less_equal(&size("2*(s0//2)"), &size("s0"), &Facts::new()), Answer::Proven);
     assert_eq!(less_equal(&size("s0 + 1"), &size("s0"), &Facts::new()), Answer::Refuted);
     assert_eq!(less_equal(&size("a"), &size("Max(a, b)"), &Facts::new()), Answer::Proven);
+    let padded = size("s0*s1 + s1*Mod(-s0, 8)");
+    assert_eq!(less_equal(&padded, &size("8*s1*((s0 + 7)//8)"), &positive), Answer::Proven);
+    assert_eq!(less_equal(&size("8*s1*((s0 + 7)//8)"), &padded, &positive), Answer::Proven);
     // The largest of sums of largest ones, on both sides.
     let nested = size("8*s0*s1 + Max(3*s0*s1, 4*((s0**2*s1 + 3)//4) + Max(s0, 2*s1))");
     let of_it = size("s1 + Max(11*s0*s1, s0 + 4*((s0**2*s1 + 3)//4) + 7*s0*s1)");
@@ -206,6 +211,8 @@ const NEEDED: &[(&str, &str, &str)] = &[
     ("div-split", "s0 >= 1; i >= 0; i <= s0 - 1", "(s0*a + i)//s0"),
     ("div-by-part", "i in 0..7", "(8*s0 + i)//56"),
     ("div-of-multiple", "s0 mod 8 == 0; i in 0..7", "(s0 + i)//8"),
+    ("div-of-remainder", "", "(s0 + Mod(-s0, 8))//8"),
+    ("div-of-remainder", "s0 >= 1", "(s0 + Mod(-s0, 8))//((s0 + 7)//8)"),
     ("div-add-mul", "s0 >= 1", "(s0*a + b)//s0"),
     ("mod-known", "s0 mod 8 == 3", "Mod(s0, 4)"),
     ("mod-split", "i in 0..7", "Mod(8*s0 + i, 8)"),
