@@ -383,6 +383,32 @@ def mixtral():
     return run, (torch.randint(0, 99, (2, 12)),), {}
 
 
+# Any number of sequences of any length.
+FREE = {"dynamic_shapes": {"tensors": ({0: Dim.DYNAMIC, 1: Dim.DYNAMIC},)}}
+
+
+@model
+def mpnet():
+    """Batch and length are free: what is planned depends on products of both."""
+    from transformers import MPNetConfig, MPNetModel
+
+    config = MPNetConfig(hidden_size=64, num_hidden_layers=2, num_attention_heads=4,
+                         intermediate_size=128, vocab_size=200)
+    run = Calls(MPNetModel(config), lambda m, ids: m(input_ids=ids)[0])
+    return run, (torch.randint(3, 200, (2, 11)),), FREE
+
+
+@model
+def mamba2():
+    """Lengths are padded to whole chunks."""
+    from transformers import Mamba2Config, Mamba2ForCausalLM
+
+    config = Mamba2Config(hidden_size=64, num_hidden_layers=2, num_heads=8, head_dim=16,
+                          vocab_size=200, state_size=16, n_groups=1, chunk_size=8)
+    run = Calls(Mamba2ForCausalLM(config), lambda m, ids: m(input_ids=ids, use_cache=False).logits)
+    return run, (torch.randint(3, 200, (2, 11)),), FREE
+
+
 def export(name, folder):
     torch.manual_seed(0)
     module, inputs, options = MODELS[name]()
