@@ -12,7 +12,16 @@ pub(crate) struct Proofs<'a> {
 
 impl<'a> Proofs<'a> {
     pub(crate) fn of(function: &'a Function) -> Proofs<'a> {
-        Proofs { facts: &function.facts, known: FxHashMap::default() }
+        Proofs::new(&function.facts)
+    }
+
+    pub(crate) fn new(facts: &'a Facts) -> Proofs<'a> {
+        Proofs { facts, known: FxHashMap::default() }
+    }
+
+    /// Whether two places, each from where it begins to where it ends, are proven not to overlap.
+    pub(crate) fn apart(&mut self, a: [&Expr; 2], b: [&Expr; 2]) -> bool {
+        self.at_most(a[1], b[0]) || self.at_most(b[1], a[0])
     }
 
     /// Whether `a` is proven to be at most `b` wherever the facts hold.

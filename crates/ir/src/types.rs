@@ -46,14 +46,11 @@ impl TensorType {
         let Some(strides) = &self.strides else { return self.numel() };
         let (zero, one) = (Expr::int(0), Expr::int(1));
         // Row-major tensors, most of all, have no gaps.
-        let mut next = one.clone();
-        let is_dense = self.shape.iter().zip(strides.iter()).rev().all(|(size, stride)| {
-            let follows = *size == one || *stride == next;
-            next = &next * size;
-            follows
-        });
-        if is_dense {
-            return if 1 <= sym::range(&next, facts).lo { next } else { next.max(one) };
+        let dense = contiguous_strides(&self.shape);
+        let mut dims = self.shape.iter().zip(strides.iter().zip(&dense));
+        if dims.all(|(size, (stride, dense))| *size == one || stride == dense) {
+            let count = self.numel();
+            return if 1 <= sym::range(&count, facts).lo { count } else { count.max(one) };
         }
         let steps = self.shape.iter().map(|size| Expr::max(&(size.clone() - one.clone()), &zero));
         let last = steps.zip(strides.iter()).map(|(size, stride)| size * stride.clone());

@@ -89,30 +89,29 @@ fn is_zero(difference: &Expr, facts: &Facts) -> Answer {
 /// Whether `a <= b`.
 pub fn less_equal(a: &Expr, b: &Expr, facts: &Facts) -> Answer {
     let difference = b - a;
-    if is_nonnegative(&difference, facts) {
-        return Answer::Proven;
-    }
-    if is_nonnegative(&(-1 - &difference), facts) {
-        return Answer::Refuted;
+    let quick = sign(&difference, facts);
+    if quick != Answer::Unknown {
+        return quick;
     }
     let simpler = simplify(&facts.with_solved(&difference), facts);
     if simpler != difference {
-        if is_nonnegative(&simpler, facts) {
-            return Answer::Proven;
-        }
-        if is_nonnegative(&(-1 - simpler), facts) {
-            return Answer::Refuted;
+        let answer = sign(&simpler, facts);
+        if answer != Answer::Unknown {
+            return answer;
         }
     }
     if is_below_alternatives(a, b, facts) {
         return Answer::Proven;
     }
     let plain = without_remainders(&difference, facts);
-    if plain == difference {
-        Answer::Unknown
-    } else if is_nonnegative(&plain, facts) {
+    if plain == difference { Answer::Unknown } else { sign(&plain, facts) }
+}
+
+/// Whether `expr >= 0`, by what is known of it as it stands.
+fn sign(expr: &Expr, facts: &Facts) -> Answer {
+    if is_nonnegative(expr, facts) {
         Answer::Proven
-    } else if is_nonnegative(&(-1 - plain), facts) {
+    } else if is_nonnegative(&(-1 - expr), facts) {
         Answer::Refuted
     } else {
         Answer::Unknown

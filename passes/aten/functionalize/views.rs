@@ -109,9 +109,7 @@ pub(super) fn offset(view: View<'_>, index: usize) -> Option<Expr> {
         | "tensor_split.sections"
         | "tensor_split.indices" => {
             let dim = dim("dim")?;
-            let mut earlier = view.op.results().take(index).map(|it| view.ty(it).as_tensor());
-            let sum = earlier.try_fold(Expr::int(0), |sum, it| Some(sum + it?.shape[dim].clone()));
-            (sum?, &strides[dim])
+            (split_at(view, index, dim).0, &strides[dim])
         }
         "diagonal" => match view.attr::<i64>("offset") {
             it if it < 0 => (Expr::int(it.checked_neg()?), &strides[dim("dim1")?]),
@@ -120,6 +118,16 @@ pub(super) fn offset(view: View<'_>, index: usize) -> Option<Expr> {
         _ => return None,
     };
     Some(at * stride.clone())
+}
+
+/// Where along `dim` result `index` of a split begins and ends.
+fn split_at(view: View<'_>, index: usize, dim: usize) -> (Expr, Expr) {
+    let sizes = |it: ValueId| {
+        view.ty(it).as_tensor().map_or_else(|| Expr::int(0), |it| it.shape[dim].clone())
+    };
+    let start = view.op.results().take(index).fold(Expr::int(0), |start, it| start + sizes(it));
+    let own = view.op.results().nth(index).map_or_else(|| Expr::int(0), sizes);
+    (start.clone(), start + own)
 }
 
 /// Whether a view begins at its operand's first element.
@@ -256,12 +264,8 @@ pub(super) fn scatter(
         | "tensor_split.indices" => {
             let dim: i64 = view.attr("dim");
             let at = tensor::normalize_dim(dim, rank).ok_or_else(refused)?;
-            let sizes = |it: ValueId| {
-                view.ty(it).as_tensor().map_or_else(|| Expr::int(0), |it| it.shape[at].clone())
-            };
-            let start = op.results().take(index).fold(Expr::int(0), |start, it| start + sizes(it));
-            let own = op.results().nth(index).map_or_else(|| Expr::int(0), sizes);
-            let attrs = [attr("dim"), ("start", size(start.clone())), ("end", size(start + own))];
+            let (start, end) = split_at(view, index, at);
+            let attrs = [attr("dim"), ("start", size(start)), ("end", size(end))];
             emit(rw, "slice_scatter", both(), &attrs, ty)
         }
         "view" | "reshape" | "flatten.using_ints" | "unflatten.int" | "squeeze" | "squeeze.dim"

@@ -158,6 +158,11 @@ impl<'a> Graph<'a> {
         (self.dtype(x) != DType::F32 && loops::multiplies(self.dtype(x))).then_some(x)
     }
 
+    /// The same of what gives a value.
+    pub(super) fn narrow(&self, value: ValueId) -> Option<ValueId> {
+        self.widened(self.maker(value)?)
+    }
+
     /// Whether a product's second operand is a constant matrix of known sizes, packed once for all
     /// runs; any other is copied as it is multiplied.
     pub(super) fn packs(&self, it: Contract<'_>) -> bool {

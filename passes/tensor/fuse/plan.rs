@@ -599,8 +599,7 @@ fn initially_stored(graph: &Graph<'_>) -> Vec<bool> {
         } else if let Some(it) = Contract::of(view).filter(|_| is_structured(graph, op)) {
             let narrow = |value| {
                 let wide = base(graph, value);
-                let narrow = graph.maker(wide).and_then(|it| graph.widened(it));
-                narrow.map_or(wide, |it| base(graph, it))
+                graph.narrow(wide).map_or(wide, |it| base(graph, it))
             };
             whole.push(narrow(it.lhs()));
             whole.push(if graph.packs(it) { base(graph, it.rhs()) } else { narrow(it.rhs()) });

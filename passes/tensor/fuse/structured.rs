@@ -81,8 +81,8 @@ impl Lower<'_> {
         if let Some(it) = self.strides_of(value, widens) {
             return Ok(it);
         }
-        let narrow = self.graph.maker(value).and_then(|it| self.graph.widened(it));
-        self.need(narrow.filter(|_| widens).unwrap_or(value))?;
+        let narrow = self.graph.narrow(value).filter(|_| widens);
+        self.need(narrow.unwrap_or(value))?;
         match self.strides_of(value, widens) {
             Some(it) => Ok(it),
             None => Err(diag::Diag::error(&diag::codes::BODY, "a stored value has no strides")),

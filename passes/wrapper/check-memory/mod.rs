@@ -51,10 +51,7 @@ fn places(function: &Function) -> Vec<Diag> {
             }
             for (j, b) in arena.places.iter().enumerate().take(i) {
                 let together = a.life.0 < b.life.1 && b.life.0 < a.life.1;
-                let apart = |p: &mut Proofs<'_>| {
-                    p.at_most(&ends[i], &b.offset) || p.at_most(&ends[j], &a.offset)
-                };
-                if together && !apart(&mut proofs) {
+                if together && !proofs.apart([&a.offset, &ends[i]], [&b.offset, &ends[j]]) {
                     wrong(format!(
                         "{} and {} are in use together and may overlap",
                         b.value, a.value

@@ -16,7 +16,7 @@ use self::{graph::Graph, schedule::Problem};
 use crate::{
     arena::{Item, check_items, lower_bound},
     lives::Root,
-    plan_memory::{bytes, points},
+    plan_memory::{bytes_of, points},
     reuse_buffers,
 };
 
@@ -69,9 +69,7 @@ struct Samples {
 
 impl Samples {
     fn of(function: &Function, graph: &Graph) -> Samples {
-        let size = |it: &ValueId| {
-            sym::simplify(&bytes(function.body.ty(*it), &function.facts), &function.facts)
-        };
+        let size = |it: &ValueId| bytes_of(function, *it);
         let sizes: Vec<Expr> = graph.roots.iter().map(size).collect();
         let mut res = Samples { points: Vec::new(), problems: Vec::new() };
         for point in points(&sizes, &function.facts) {

@@ -186,3 +186,9 @@ pub(crate) fn bytes(ty: &Type, facts: &Facts) -> Expr {
     let lines = raw.ceil_div(&Expr::int(ALIGNMENT));
     lines * Expr::int(ALIGNMENT)
 }
+
+/// The same of a value, in its simplest form.
+pub(crate) fn bytes_of(function: &Function, value: ValueId) -> Expr {
+    let facts = &function.facts;
+    sym::simplify(&bytes(function.body.ty(value), facts), facts)
+}

@@ -5,12 +5,12 @@
 //! Which order is good depends on the sizes, so those that are good at some sizes in range are
 //! compared at all of them.
 
-use rustc_hash::FxHashMap;
-use sym::{Answer, Expr, Facts};
+use sym::{Expr, Facts};
 
 use crate::{
     arena::{self, Item, Limits},
     lives::Root,
+    proofs::Proofs,
 };
 
 /// A plan: an offset per tensor, and the arena's size, in bytes.
@@ -45,21 +45,17 @@ pub(super) fn place(roots: &[Root], sizes: &[Expr], facts: &Facts) -> Placed {
 /// Whether it is proven of a plan, as `check-memory` will have it, that what lives together is
 /// apart and all is inside. It always is so; but what nobody can prove is no plan.
 fn is_proven(roots: &[Root], sizes: &[Expr], placed: &Placed, facts: &Facts) -> bool {
-    let mut known: FxHashMap<(&Expr, &Expr), bool> = FxHashMap::default();
+    let mut proofs = Proofs::new(facts);
     let tops: Vec<Expr> = placed
         .offsets
         .iter()
         .zip(sizes)
         .map(|(offset, size)| sym::simplify(&(offset.clone() + size.clone()), facts))
         .collect();
-    let mut at_most = |a, b| {
-        *known.entry((a, b)).or_insert_with(|| sym::less_equal(a, b, facts) == Answer::Proven)
-    };
+    let span = |i: usize| [&placed.offsets[i], &tops[i]];
     (0..roots.len()).filter(|i| roots[*i].life.is_some()).all(|i| {
-        at_most(&tops[i], &placed.size)
-            && (0..i).filter(|j| roots[*j].meets(&roots[i])).all(|j| {
-                at_most(&tops[j], &placed.offsets[i]) || at_most(&tops[i], &placed.offsets[j])
-            })
+        let mut beside = (0..i).filter(|j| roots[*j].meets(&roots[i]));
+        proofs.at_most(&tops[i], &placed.size) && beside.all(|j| proofs.apart(span(j), span(i)))
     })
 }
 
@@ -173,7 +169,7 @@ fn stacked(
     order: &[usize],
     facts: &Facts,
 ) -> Option<Placed> {
-    let mut stack = Stack { facts, samples, known: FxHashMap::default() };
+    let mut stack = Stack { facts, samples, proofs: Proofs::new(facts) };
     let mut offsets = vec![Expr::int(0); roots.len()];
     let mut tops: Vec<Top> = Vec::new();
     for (k, i) in order.iter().enumerate() {
@@ -203,8 +199,7 @@ struct Top {
 struct Stack<'a> {
     facts: &'a Facts,
     samples: &'a [Vec<Item>],
-    /// Which heights were proven not to be above which others.
-    known: FxHashMap<(Expr, Expr), bool>,
+    proofs: Proofs<'a>,
 }
 
 impl Stack<'_> {
@@ -240,18 +235,10 @@ impl Stack<'_> {
 
     /// Whether `a` is proven to be no higher than `b` wherever the facts hold.
     fn is_below(&mut self, a: &Top, b: &Top) -> bool {
-        if a.expr == b.expr {
-            return true;
-        }
         if a.at.iter().zip(&b.at).any(|(a, b)| b < a) {
             return false;
         }
-        let facts = self.facts;
-        let key = (a.expr.clone(), b.expr.clone());
-        *self
-            .known
-            .entry(key)
-            .or_insert_with(|| sym::less_equal(&a.expr, &b.expr, facts) == Answer::Proven)
+        self.proofs.at_most(&a.expr, &b.expr)
     }
 }
 

@@ -13,7 +13,7 @@ use wrapper::{Alloc, Call, View};
 use crate::{
     in_place::may_be_in_place,
     lives::{Lives, Root},
-    plan_memory::bytes,
+    plan_memory::{bytes, bytes_of},
 };
 
 /// The pass.
@@ -115,6 +115,5 @@ fn is_free(lives: &Lives, op: &Op, statement: usize, (input, output): (ValueId, 
 
 /// Whether both take up the same memory.
 fn same_bytes(function: &Function, (input, output): (ValueId, ValueId)) -> bool {
-    let size = |it| sym::simplify(&bytes(function.body.ty(it), &function.facts), &function.facts);
-    size(input) == size(output)
+    bytes_of(function, input) == bytes_of(function, output)
 }

@@ -200,9 +200,8 @@ void unit(const tt_attention &p, int64_t b, int64_t h, int64_t q0, int64_t q1, c
     for (w.q0 = q0; w.q0 < q1; w.q0 += MC) {
       x.nrows = min64(MC, q1 - w.q0);
       const matrix here = q.from(w.q0 * q.stride_row);
-      const bool plain = q.stride_col == 1 && q.width == TT_WIDTH_F32;
-      if (!plain) copy_rows(here, x.nrows, p.d, copy, p.d);
-      for (int64_t r = 0; r < x.nrows; r++) rows[r] = plain ? (const float *)here.at + r * q.stride_row : copy + r * p.d;
+      if (!q.plain()) copy_rows(here, x.nrows, p.d, copy, p.d);
+      for (int64_t r = 0; r < x.nrows; r++) rows[r] = q.plain() ? (const float *)here.at + r * q.stride_row : copy + r * p.d;
       fill_tile(rows, x.nrows);
       for (int64_t i = 0; i < x.nrows * 16; i++) w.high[i] = -inf;
       w.m = m + (w.q0 - q0);

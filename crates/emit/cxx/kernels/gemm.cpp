@@ -182,9 +182,6 @@ grid cut(int64_t rows, int64_t panels, int64_t k, int threads) {
 
 namespace {
 
-// Whether the micro kernels read a matrix as it lies.
-bool plain(const matrix &a) { return a.stride_col == 1 && a.width == TT_WIDTH_F32; }
-
 template <class T> void copy_rows_of(const matrix &a, int64_t rows, int64_t cols, float *to, int64_t ld) {
   const T *from = (const T *)a.at;
   for (int64_t c0 = 0; c0 < cols; c0 += 16)
@@ -240,7 +237,7 @@ scratch part_scratch(int64_t m, int64_t n, int64_t k, const matrix &a) {
   s.rows = 0;
   s.tile = s.rows + round64(MC * sizeof(float *));
   s.copy = s.tile + round64(block_tile(most, 1, k, ceil_div(n, NR)) * sizeof(float));
-  s.bytes = s.copy + (plain(a) ? 0 : round64(most * copied_ld(k) * sizeof(float)));
+  s.bytes = s.copy + (a.plain() ? 0 : round64(most * copied_ld(k) * sizeof(float)));
   return s;
 }
 
@@ -279,7 +276,7 @@ void part(int64_t m, int64_t n, int64_t k, const matrix &a, const float *b, tt_e
     const matrix here = a.from(row * a.stride_row);
     const float *from = (const float *)here.at;
     int64_t ld = a.stride_row;
-    if (!plain(a)) {
+    if (!a.plain()) {
       ld = copied_ld(k);
       copy_rows(here, x.nrows, k, copy, ld);
       from = copy;

@@ -104,6 +104,8 @@ struct matrix {
     r.at = (const char *)at + elements * (width == TT_WIDTH_F32 ? 4 : 2);
     return r;
   }
+  // Whether the micro kernels read its rows as they lie.
+  bool plain() const { return stride_col == 1 && width == TT_WIDTH_F32; }
 };
 
 // Copies rows x cols elements into contiguous rows of floats, `ld` apart.
